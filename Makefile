@@ -1,0 +1,79 @@
+# Needs Python 3.11+ with venv, make and git; everything else is installed into this folder.
+# `make help` lists the commands. `uv run book --help` does all of it without make.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+UV_VERSION := 0.13.8
+BOOK := .venv/bin/book
+PROJECT_FILES := pyproject.toml uv.lock $(wildcard */pyproject.toml chapters/*/pyproject.toml infrastructure/*/pyproject.toml)
+
+# A task reaches the shell as a variable, so that no quote in it can break the command.
+export TASK
+
+.PHONY: help
+help: ## this list
+	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19]   the failure, then the cure, measured"
+	@echo "make test        every step and package; make test-02 for one chapter"
+	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
+	@echo "make list        chapters, steps, incidents"
+	@echo "make clean       remove what was installed and cached in this folder"
+
+.PHONY: list
+list: .venv/.installed-book
+	@$(BOOK) list
+
+chapter-%: .venv/.installed-chapter-%
+	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)")
+
+.PHONY: test
+test: .venv/.installed-all
+	@$(BOOK) test
+
+test-%: .venv/.installed-all
+	@$(BOOK) test $*
+
+.PHONY: agent
+agent: .venv/.installed-all
+	@$(BOOK) agent --step "$(or $(STEP),reference-agent)" $(if $(LIVE),--live) $(if $(filter undefined,$(origin TASK)),,-- "$$TASK")
+
+.PHONY: clean
+clean:
+	rm -rf .venv .uv .cache
+
+# --- setting up: each stamp says that the environment holds what a command needs ---
+
+.venv/.installed-all: $(PROJECT_FILES) | setup
+	@$(UV) sync --quiet --frozen --all-packages --python $(PYTHON)
+	@touch $@ .venv/.installed-book
+
+.venv/.installed-book: $(PROJECT_FILES) | setup
+	@$(UV) sync --quiet --frozen --inexact --no-default-groups --package book --python $(PYTHON)
+	@touch $@
+
+.venv/.installed-chapter-%: $(PROJECT_FILES) | setup
+	@folder=$$(ls -d chapters/chapter-$*-* 2>/dev/null | head -n 1); \
+	if [ -z "$$folder" ]; then \
+		echo "there is no chapter $*. Valid: $$(ls chapters | cut -d- -f1,2 | tr '\n' ' ')" >&2; exit 2; \
+	fi; \
+	$(UV) sync --quiet --frozen --inexact --package "$$(basename "$$folder")" --python $(PYTHON)
+	@touch $@
+
+.PHONY: setup
+setup:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed and none is on the PATH: https://www.python.org/downloads/" >&2; exit 2; \
+	fi
+	@if [ ! -x "$(UV)" ] && ! command -v "$(UV)" >/dev/null 2>&1; then \
+		if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+			version=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+			echo "$(PYTHON) has no venv module. On Debian or Ubuntu: sudo apt-get install python$$version-venv" >&2; exit 2; \
+		fi; \
+		echo "Installing uv $(UV_VERSION) into .uv (once)"; \
+		$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" || { rm -rf .uv; exit 2; }; \
+	fi
+	@if [ ! -d .venv ]; then echo "Installing what this needs into .venv (once, up to a minute)"; fi

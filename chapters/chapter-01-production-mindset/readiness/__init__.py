@@ -1,0 +1,1 @@
+"""What production asks of an agent, measured: chapter 1's package."""

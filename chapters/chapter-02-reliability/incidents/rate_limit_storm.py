@@ -1,0 +1,83 @@
+"""rate-limit-storm: for three seconds the API refuses every call, in four different ways.
+
+The SDK alone tries three times within about two seconds, or obeys a Retry-After of an hour and
+sleeps. A user waits fifteen seconds and leaves. The cure is patience that fits the storm: more
+attempts, spread by full jitter, and a Retry-After that is honoured up to a cap.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from book.incident import (
+    Check,
+    Contrast,
+    Incident,
+    Run,
+    Task,
+    Workload,
+    at_least,
+    at_most,
+)
+from mock_claude import FaultScript
+from mock_claude.world import World
+
+CITIES = ("Lisbon", "Nairobi", "Quito", "Oslo", "Hanoi", "Lima", "Accra", "Riga", "Dublin", "Cairo")
+NAMES = ("Ada", "Ben", "Chidi", "Dara", "Elif", "Femi", "Gita", "Hugo", "Ines", "Jun")
+KINDS = ("bridge", "lighthouse", "observatory", "canal", "library", "tower")
+
+
+def workload(seed: int) -> Workload:
+    """120 users, each with one wish that takes about three model calls; every text is its own."""
+    rng, world = random.Random(seed), World(seed)
+    return Workload(tuple(_task(user, rng, world) for user in range(120)), at_once=12, limit_s=15.0)
+
+
+def _task(user: int, rng: random.Random, world: World) -> Task:
+    a, b = rng.randint(100, 999), rng.randint(11, 99)
+    hello = f"{rng.choice(NAMES)} ({user}) here."
+    if user % 3 == 0:
+        return Task(f"{hello} What is {a}*{b}? Save the result as a note.", (str(a * b),))
+    if user % 3 == 1:
+        city = rng.choice(CITIES)
+        text = f"{hello} What is the weather in {city}, and what is {a}+{b}? Save both as a note."
+        return Task(text, (world.weather_fact(city), str(a + b)))
+    subject = f"{rng.choice(NAMES)}'s {rng.choice(KINDS)} {user}"
+    text = f'{hello} Search the web for "{subject}", then save what you found as a note.'
+    return Task(text, world.search(subject)[0].facts)
+
+
+def promise(run: Run) -> list[Check]:
+    """What a user was promised, with or without a storm."""
+    return [
+        at_least("success", run.success, 0.99, "%"),
+        at_most("p95", run.latency_s(0.95), 8.0, "s"),
+    ]
+
+
+def lesson(run: Run, calm: Run) -> list[Check]:
+    """Patience must not become a storm of its own: at most 1.6 times the calm run's requests."""
+    ratio = len(run.model_requests) / len(calm.model_requests)
+    return [at_most("model requests over a calm run", ratio, 1.6, "times")]
+
+
+INCIDENT = Incident(
+    name="rate-limit-storm",
+    story="For 3 s the API answers 429 or 529 to everybody; one 429 says: come back in an hour.",
+    faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
+    workload=workload,
+    settings={
+        "AGENT_RETRY__MAX_ATTEMPTS": "10",
+        "AGENT_RETRY__BASE_S": "1",
+        "AGENT_RETRY__CAP_S": "2",
+        "AGENT_RETRY__RETRY_AFTER_CAP_S": "2",
+    },
+    promise=promise,
+    lesson=lesson,
+    contrasts=(
+        Contrast(
+            "with-retries, 3 attempts as printed in the book", {"AGENT_RETRY__MAX_ATTEMPTS": "3"}
+        ),
+    ),
+)

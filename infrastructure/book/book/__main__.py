@@ -1,0 +1,135 @@
+"""``book``: one command for readers, behind the Makefile.
+
+Exit codes: 0 all as it should be, 1 not so, 2 a wrong call or setup, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from rich.markup import escape
+
+from book import agents, present, results, trial
+from book.chain import Book, ChainError
+from book.incident import IncidentError
+from book.processes import Processes
+from book.replay import replay, stories
+from mock_claude import FaultScriptError
+
+app = typer.Typer(
+    help="Replay incidents, run the agent and the tests of Production AI Agent Systems.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+FAILED, WRONG = 1, 2
+
+
+@app.command("list")
+def list_() -> None:
+    """The chapters, their steps in order, and the incident that each step solves."""
+    out = present.console()
+    book = Book.find()
+    present.contents(out, book)
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="chapter-02, 02 or 2")],
+    incident: Annotated[str | None, typer.Option(help="only this incident")] = None,
+    seed: Annotated[int, typer.Option(help="for faults, facts and texts")] = 7,
+    seeds: Annotated[str, typer.Option(help="several seeds: 0-19 or 1,5,9")] = "",
+    save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+) -> None:
+    """Replay a chapter's incidents: the failure, then the cure, measured side by side."""
+    out = present.console()
+    book = Book.find()
+    found = book.chapter(chapter)
+    told = stories(book, found, incident)
+    replays = []
+    with (
+        tempfile.TemporaryDirectory(prefix="book-") as scratch,
+        Processes(trial.IMPORTS, Path(scratch)) as processes,
+    ):
+        for story in told:
+            for each in seeds_of(seeds) or [seed]:
+                present.intro(out, found, story, each)
+                with present.progress(out, story, each) as on_done:
+                    replays.append(replay(story, each, processes, on_done))
+                out.print(present.table(replays[-1]))
+    if save is not None:
+        save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
+    if not present.conclusion(out, replays):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def agent(
+    task: Annotated[
+        str | None, typer.Argument(help="what to do; without it you get a prompt")
+    ] = None,
+    step: Annotated[str, typer.Option(help="such as chapter-02/with-retries")] = "reference-agent",
+    live: Annotated[bool, typer.Option(help="the real API, with your ANTHROPIC_API_KEY")] = False,
+    seed: Annotated[int, typer.Option(help="for the simulated world")] = 7,
+) -> None:
+    """Give one task to any step's agent: offline against the simulator, or live."""
+    chosen = Book.find().step(step)
+    raise typer.Exit(asyncio.run(agents.run(chosen, task, live=live, seed=seed)))
+
+
+@app.command("test")
+def run_tests(
+    unit: Annotated[
+        str | None, typer.Argument(help="a chapter, a step or a folder; or all")
+    ] = None,
+) -> None:
+    """Run tests, types and lint of every folder, each in a process of its own."""
+    out = present.console()
+    try:
+        from book import testing
+    except ModuleNotFoundError as missing:
+        todo = "`make test` or `uv sync --all-packages` installs what tests need"
+        raise ChainError(f"{missing.name} is not installed; {todo}") from None
+    if not testing.run(Book.find(), unit, out):
+        raise typer.Exit(FAILED)
+
+
+def seeds_of(text: str) -> list[int]:
+    """``0-19`` or ``1,5,9`` as numbers. Raises ChainError for anything else."""
+    numbers: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise ChainError(f"seeds are written like 0-19 or 1,5,9, not {text!r}")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
+def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signum)
+
+
+def main() -> None:
+    """The entry point: a person's mistake is told in a line or two, never as a traceback."""
+    signal.signal(signal.SIGTERM, _terminated)
+    error_console = present.errors()
+    try:
+        app()  # a wrong call exits with 2, Ctrl-C with 130
+    except (ChainError, IncidentError, FaultScriptError) as error:
+        error_console.print(f"[red]book:[/] {escape(str(error))}")
+        sys.exit(WRONG)
+    except trial.TrialError as error:
+        error_console.print(f"[red]book:[/] {escape(str(error))}")
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""How the terminal shows a replay: progress while it runs, one table at its end.
+
+Colour and live bars only on a terminal; elsewhere plain lines, so that logs stay readable.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+from rich.table import Table
+
+from book.chain import Book, Chapter
+from book.replay import Replay, Row, Story, plan
+from book.trial import Trial
+
+PLAIN_WIDTH = 140
+EVERY_S = 2.0
+
+
+def console() -> Console:
+    """Standard output; wide where it is no terminal, so that tables do not wrap in a log."""
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+
+
+def errors() -> Console:
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def contents(out: Console, book: Book) -> None:
+    """The chain as a tree: chapters, steps, and what each step solves."""
+    out.print(f"{book.steps[0].name:<34} {book.steps[0].lesson}")
+    for chapter in book.chapters:
+        out.print(f"\n[bold]{chapter.name}[/] {chapter.title} · package {chapter.package}")
+        for step in chapter.steps:
+            out.print(f"  {step.name:<32} {escape(step.lesson)}")
+            for incident in step.solves:
+                out.print(f"  {'':<32} solves {incident}")
+
+
+def intro(out: Console, chapter: Chapter, story: Story, seed: int) -> None:
+    incident = story.incident
+    out.print(f"[bold]Chapter {chapter.number}: {chapter.title}[/] · incident {incident.name}")
+    out.print(escape(incident.story))
+    out.print("Settings, the same for every step:")
+    for name, value in incident.settings.items():
+        out.print(f"  {name}={escape(value)}")
+    out.print(f"Seed {seed}: {story.before.name} beside {story.solver.name}\n")
+
+
+@dataclass
+class _Plain:
+    out: Console
+    totals: dict[str, int]
+    done: dict[str, int] = field(default_factory=dict)
+    shown_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, trial: Trial, ok: bool) -> None:
+        name = title(trial)
+        self.done[name] = self.done.get(name, 0) + 1
+        if time.monotonic() - self.shown_at >= EVERY_S:
+            self.shown_at = time.monotonic()
+            counts = (f"{name} {n}/{self.totals[name]}" for name, n in self.done.items())
+            self.out.print("  " + " · ".join(counts))
+
+
+@dataclass
+class _Live:
+    bars: Progress
+    ids: dict[str, TaskID]
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, trial: Trial, ok: bool) -> None:
+        name = title(trial)
+        self.failed[name] = self.failed.get(name, 0) + (not ok)
+        self.bars.update(self.ids[name], advance=1, failed=self.failed[name])
+
+
+@contextmanager
+def progress(out: Console, story: Story, seed: int) -> Iterator[_Plain | _Live]:
+    """A callable for every finished task, that shows how far each trial is."""
+    trials = [trial for trial, _ in plan(story, seed)]
+    totals = {title(t): len(t.incident.workload(seed).tasks) for t in trials}
+    if not out.is_terminal:
+        yield _Plain(out, totals)
+        return
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), Elapsed())
+    failed = TextColumn("[red]{task.fields[failed]} failed")
+    with Progress(*columns, failed, console=out, transient=True) as bars:
+        ids = {name: bars.add_task(name, total=n, failed=0) for name, n in totals.items()}
+        yield _Live(bars, ids)
+
+
+def title(trial: Trial) -> str:
+    return f"{trial.name}, without faults" if trial.calm else trial.name
+
+
+def table(replay: Replay) -> Table:
+    """The comparison: a row a trial."""
+    result = Table(title=f"{replay.incident.name}, seed {replay.seed}", title_justify="left")
+    result.add_column("step")
+    for name in ("tasks done", "success", "p50", "p95", "requests\nper task", "tokens", "cost"):
+        result.add_column(name, justify="right")
+    result.add_column("faults fired")
+    result.add_column("verdict")
+    for row in replay.rows:
+        result.add_row(*_cells(row))
+        if row.trial is not replay.rows[-1].trial:
+            result.add_section()
+    return result
+
+
+def _cells(row: Row) -> list[str]:
+    run = row.run
+    fired = "\n".join(f"{name} {count}" for name, count in sorted(run.fired.items()))
+    return [
+        title(row.trial),
+        f"{run.done}/{len(run.outcomes)}",
+        f"{run.success:.1%}",
+        f"{run.latency_s(0.5):.2f} s",
+        f"{run.latency_s(0.95):.2f} s",
+        f"{run.requests_per_task:.2f}",
+        f"{run.tokens:,}",
+        f"${run.cost_usd:.4f}",
+        fired or "none",
+        _verdict(row),
+    ]
+
+
+def _verdict(row: Row) -> str:
+    failed = [check for check in row.checks if not check.ok]
+    word = "[green]holds" if row.holds else "[red]misses"
+    if row.trial.calm and row.holds:
+        word = "[green]keeps the promise"
+    reasons = [escape(str(check)) for check in (failed or row.checks)]
+    if failed and row.run.errors:
+        most = ", ".join(f"{name} {count}" for name, count in row.run.errors.most_common(3))
+        reasons.append(f"[dim]{escape(most)}")
+    return f"{word}[/]\n" + "\n".join(reasons)
+
+
+def conclusion(out: Console, replays: list[Replay]) -> bool:
+    """Say whether every step behaved as steps.toml says; the same is returned."""
+    problems = [(each, problem) for each in replays for problem in each.problems]
+    for replay, problem in problems:
+        out.print(f"[red]{replay.incident.name}, seed {replay.seed}: {escape(problem)}")
+    seeds = sorted({each.seed for each in replays})
+    names = sorted({each.incident.name for each in replays})
+    if not problems:
+        shown = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        out.print(f"[green]As steps.toml says:[/] {', '.join(names)}, seed {shown}.")
+    return not problems

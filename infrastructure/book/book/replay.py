@@ -1,0 +1,147 @@
+"""Replays an incident on the step before and on the step that solves it, and judges both.
+
+Prevents an incident that was tuned until it passed: the step before must miss, the solving step
+must hold, both must keep the promise without the trouble, and every fault rule must have fired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+
+from book import trial as trials
+from book.chain import Book, ChainError, Chapter, Step
+from book.incident import Check, Incident, Run, load
+from book.processes import Processes
+from book.trial import Trial
+
+AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial, what was observed, and how it was judged. ``expected`` is None for a contrast."""
+
+    trial: Trial
+    run: Run
+    checks: tuple[Check, ...]
+    expected: bool | None
+
+    @property
+    def holds(self) -> bool:
+        return all(check.ok for check in self.checks)
+
+    @property
+    def silent_rules(self) -> list[str]:
+        """Fault rules that fired on no request: then nothing was proven."""
+        rules = () if self.trial.calm else self.trial.incident.faults.rules
+        return [rule.name for rule in rules if not self.run.fired.get(rule.name)]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One incident under one seed."""
+
+    incident: Incident
+    seed: int
+    rows: tuple[Row, ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as steps.toml says; empty when all is well."""
+        found = []
+        for row in self.rows:
+            where = f"{row.trial.name}{', calm' if row.trial.calm else ''}"
+            if row.silent_rules:
+                found.append(f"{where}: no request met the fault {', '.join(row.silent_rules)}")
+            if row.expected is True and not row.holds:
+                missed = "; ".join(str(check) for check in row.checks if not check.ok)
+                found.append(f"{where}: must hold, but {missed}")
+            if row.expected is False and row.holds:
+                found.append(f"{where}: must miss its verdict under this trouble, but holds")
+        return found
+
+
+@dataclass(frozen=True)
+class Story:
+    """An incident with the two steps that it is told on."""
+
+    incident: Incident
+    before: Step
+    solver: Step
+
+
+def stories(book: Book, chapter: Chapter, wanted: str | None = None) -> list[Story]:
+    """The chapter's incidents in the order of its steps, or the one that is wanted."""
+    names = {name: step for step in chapter.steps for name in step.solves}
+    if not names:
+        raise ChainError(f"{chapter.name} has no incident yet; `book list` shows what there is")
+    if wanted is not None and wanted not in names:
+        raise ChainError(f"{chapter.name} has no incident {wanted!r}. Valid: {', '.join(names)}")
+    return [
+        Story(load(chapter.incident_file(name)), book.before(step), step)
+        for name, step in names.items()
+        if wanted in (None, name)
+    ]
+
+
+def plan(story: Story, seed: int) -> list[tuple[Trial, bool | None]]:
+    """The trials of a story with what each must show; the one that lasts longest comes first."""
+    incident, before, solver = story.incident, story.before, story.solver
+    trouble = Trial(solver, incident, seed)
+    return [
+        (Trial(before, incident, seed), False),
+        (trouble, True),
+        *((trials.variant(trouble, c.label, c.settings), None) for c in incident.contrasts),
+        (Trial(solver, incident, seed, calm=True), True),
+        (Trial(before, incident, seed, calm=True), True),
+    ]
+
+
+def replay(
+    story: Story,
+    seed: int,
+    processes: Processes,
+    on_done: Callable[[Trial, bool], None],
+) -> Replay:
+    """Run all trials of a story, four at a time. Raises TrialError where one cannot be run."""
+    planned = plan(story, seed)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [
+            pool.submit(trials.run, trial, processes, partial(on_done, trial))
+            for trial, _ in planned
+        ]
+        with processes.killed_on_error():  # Ctrl-C too: the pool waits for its threads to end
+            runs = gather(futures)
+    return judge(story.incident, seed, planned, runs)
+
+
+def gather(futures: Sequence[Future[Run]]) -> list[Run]:
+    """All results, or the first error at once. Short waits keep Ctrl-C alive on every system."""
+    pending: set[Future[Run]] = set(futures)
+    while pending:
+        finished, pending = wait(pending, timeout=0.2, return_when="FIRST_COMPLETED")
+        for future in finished:
+            future.result()
+    return [future.result() for future in futures]
+
+
+def judge(
+    incident: Incident,
+    seed: int,
+    planned: Sequence[tuple[Trial, bool | None]],
+    runs: Sequence[Run],
+) -> Replay:
+    """Apply the verdict: the promise to every run, the lesson to the runs under trouble."""
+    calm = {
+        trial.step.name: run for (trial, _), run in zip(planned, runs, strict=True) if trial.calm
+    }
+    rows = []
+    for (trial, expected), run in zip(planned, runs, strict=True):
+        checks = list(incident.promise(run))
+        if not trial.calm:
+            checks += incident.lesson(run, calm[trial.step.name])
+        rows.append(Row(trial, run, tuple(checks), expected))
+    return Replay(incident, seed, tuple(rows))

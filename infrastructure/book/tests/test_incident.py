@@ -1,0 +1,86 @@
+"""Verdicts come from facts in the text and from observed numbers."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from book.incident import (
+    IncidentError,
+    Outcome,
+    Run,
+    Task,
+    at_least,
+    at_most,
+    holds,
+    load,
+)
+
+
+def run_of(*outcomes: Outcome) -> Run:
+    return Run("a-step", outcomes, (), {}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact", "held"),
+    [
+        ("23*19 = 437.", "437", True),
+        ("It is 1437 or 4370.", "437", False),
+        ("It is 437.5 degrees", "437", False),
+        ("minus: -437", "437", False),
+        ("437, then", "437", True),
+        ("1,437", "437", False),
+        ("-3.4 °C", "-3.4", True),
+        ("13.4 °C", "3.4", False),
+        ("built by Ada.", "Ada", True),
+        ("built by Adam.", "Ada", False),
+        ("", "437", False),
+    ],
+)
+def test_a_fact_must_stand_for_itself(text: str, fact: str, held: bool) -> None:
+    assert holds(text, fact) is held
+
+
+@given(st.integers(), st.text(), st.text())
+def test_a_number_between_spaces_is_always_found(number: int, before: str, after: str) -> None:
+    assert holds(f"{before} {number} {after}", str(number))
+
+
+def test_a_task_is_done_only_with_all_its_facts() -> None:
+    task = Task("?", ("1", "2"))
+    outcomes = (Outcome(task, "1 and 2", None, 0.1), Outcome(task, "1 only", None, 0.1))
+    assert run_of(*outcomes).done == 1
+    assert run_of(*outcomes).errors == {"wrong answer": 1}
+
+
+@given(st.lists(st.floats(0, 100), min_size=1), st.sampled_from([0.5, 0.9, 0.95, 0.99, 1.0]))
+def test_a_percentile_is_the_smallest_latency_that_enough_tasks_stay_within(
+    latencies: list[float], share: float
+) -> None:
+    run = run_of(*(Outcome(Task("?", ()), "", None, each) for each in latencies))
+    found = run.latency_s(share)
+    within = sum(each <= found for each in latencies)
+    below = sum(each < found for each in latencies)
+    assert within >= share * len(latencies) - 1e-9
+    assert below < share * len(latencies)
+
+
+def test_a_check_says_which_side_of_its_limit_it_is_on() -> None:
+    assert str(at_least("success", 0.5, 0.99, "%")) == "success 50.0% < 99.0%"
+    assert str(at_most("p95", 3.0, 8.0, "s")) == "p95 3 s <= 8 s"
+    assert at_most("p95", 8.0, 8.0).ok
+    assert not at_least("success", 0.98, 0.99).ok
+
+
+def test_a_run_without_requests_costs_nothing() -> None:
+    assert run_of(Outcome(Task("?", ()), "", None, 0.1)).cost_usd == Decimal(0)
+
+
+def test_an_incident_must_be_what_its_file_says(tmp_path: Path) -> None:
+    with pytest.raises(IncidentError, match="no such incident"):
+        load(tmp_path / "a_storm.py")
+    (tmp_path / "a_storm.py").write_text("INCIDENT = 1", encoding="utf-8")
+    with pytest.raises(IncidentError, match="a-storm"):
+        load(tmp_path / "a_storm.py")

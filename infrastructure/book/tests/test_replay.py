@@ -1,0 +1,203 @@
+"""A replay runs real steps against a real simulator and demands what steps.toml says."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from book import trial as trials
+from book.chain import Book
+from book.incident import Check, Incident, Run, Task, Workload, at_least, at_most
+from book.processes import Processes
+from book.replay import Replay, Story, replay
+from book.trial import Trial, TrialError
+from mock_claude import FaultScript
+
+REFUSED = """
+[[rule]]
+name = "refused"
+attempts = 3
+fault = "status"
+status = 529
+"""
+SLOW = "[latency]\nmessages_s = 30"
+POSIX = pytest.mark.skipif(os.name != "posix", reason="process groups are a POSIX matter")
+
+
+def workload(seed: int) -> Workload:
+    asked = range(seed + 10, seed + 16)
+    return Workload(tuple(Task(f"What is {n}*7?", (str(n * 7),)) for n in asked), 3, 20.0)
+
+
+def promise(run: Run) -> list[Check]:
+    return [at_least("success", run.success, 1.0, "%")]
+
+
+def lesson(run: Run, calm: Run) -> list[Check]:
+    ratio = len(run.model_requests) / len(calm.model_requests)
+    return [at_most("requests over a calm run", ratio, 4.0)]
+
+
+INCIDENT = Incident(
+    name="refusals",
+    story="Every call is refused three times.",
+    faults=FaultScript.parse(REFUSED, source="test"),
+    workload=workload,
+    settings={"AGENT_RETRY__MAX_ATTEMPTS": "4", "AGENT_RETRY__BASE_S": "0.01"},
+    promise=promise,
+    lesson=lesson,
+)
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return Book.find()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    with Processes(trials.IMPORTS, tmp_path) as started:
+        yield started
+
+
+def story(book: Book, incident: Incident = INCIDENT) -> Story:
+    return Story(incident, book.step("reference-agent"), book.step("with-retries"))
+
+
+def ignore(trial: Trial, ok: bool) -> None:
+    pass
+
+
+def test_the_step_before_misses_the_solver_holds_and_both_keep_the_promise_when_calm(
+    book: Book, processes: Processes
+) -> None:
+    result = replay(story(book), 1, processes, ignore)
+    assert result.problems == []
+    before, solver, solver_calm, before_calm = result.rows
+    assert before.run.done == 0
+    assert before.run.errors == {"OverloadedError": 6}
+    assert before.run.sdk_retries > 0
+    assert solver.run.done == 6
+    assert solver.run.sdk_retries == 0
+    assert len(solver.run.model_requests) == 4 * len(solver_calm.run.model_requests)
+    assert before_calm.run.done == 6
+    assert solver.run.fired == {"refused": 36}
+    assert solver.run.cost_usd == solver_calm.run.cost_usd > 0
+
+
+def problems(result: Replay) -> str:
+    return " | ".join(result.problems)
+
+
+def test_a_verdict_that_the_step_before_passes_is_a_problem(
+    book: Book, processes: Processes
+) -> None:
+    weak = replace(INCIDENT, promise=lambda run: [], lesson=lambda run, calm: [])
+    result = replay(story(book, weak), 1, processes, ignore)
+    assert "reference-agent: must miss its verdict" in problems(result)
+
+
+def test_a_rule_that_fires_on_no_request_is_a_problem(book: Book, processes: Processes) -> None:
+    silent = FaultScript.parse(
+        REFUSED + '[[rule]]\nname = "never"\nafter_s = 900\nfault = "reset"\n', source="test"
+    )
+    result = replay(story(book, replace(INCIDENT, faults=silent)), 1, processes, ignore)
+    assert "with-retries: no request met the fault never" in problems(result)
+
+
+def test_a_solver_that_misses_is_a_problem_with_the_number_and_the_limit(
+    book: Book, processes: Processes
+) -> None:
+    starved = replace(INCIDENT, settings={"AGENT_RETRY__MAX_ATTEMPTS": "1"})
+    result = replay(story(book, starved), 1, processes, ignore)
+    assert "with-retries: must hold, but success 0.0% < 100.0%" in problems(result)
+
+
+def test_a_step_gets_only_the_settings_it_declares(book: Book, processes: Processes) -> None:
+    wild = replace(INCIDENT, settings={"AGENT_NOT_INVENTED_YET": "1"})
+    run = trials.run(
+        Trial(book.step("reference-agent"), wild, 1, calm=True), processes, lambda done: None
+    )
+    assert run.done == 6
+
+
+def test_a_persons_own_key_and_settings_stay_out_of_a_run(
+    book: Book, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_MODEL", "claude-unheard-of")
+    monkeypatch.setenv("AGENT_NOT_INVENTED_YET", "1")
+    trial = Trial(book.step("reference-agent"), INCIDENT, 1, calm=True)
+    assert trials.run(trial, processes, lambda done: None).done == 6
+
+
+def test_a_step_that_cannot_start_says_why(
+    book: Book, processes: Processes, tmp_path: Path
+) -> None:
+    (tmp_path / "config.py").write_text("raise RuntimeError('no such luck')", encoding="utf-8")
+    broken = replace(book.step("reference-agent"), name="broken", path=tmp_path)
+    with pytest.raises(TrialError, match=r"(?s)broken ended early.*no such luck"):
+        trials.run(Trial(broken, INCIDENT, 1), processes, lambda done: None)
+
+
+@POSIX
+def test_a_simulator_that_is_killed_ends_the_run_clearly(book: Book, processes: Processes) -> None:
+    slow = replace(INCIDENT, faults=FaultScript.parse(SLOW, source="test"))
+
+    def kill_the_simulator() -> None:
+        while "step" not in processes.live().values():
+            time.sleep(0.05)
+        for pid, name in processes.live().items():
+            if name == "simulator":
+                os.kill(pid, signal.SIGKILL)
+
+    threading.Thread(target=kill_the_simulator).start()
+    with pytest.raises(TrialError, match="simulator ended in the middle"):
+        trials.run(Trial(book.step("reference-agent"), slow, 1), processes, lambda done: None)
+    assert processes.live() == {}
+
+
+def group_members(session: int) -> list[int]:
+    """Living processes whose environment carries our mark, children of children included."""
+    mark = f"BOOK_TEST_MARK={session}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_leaves_no_process_behind(sent: signal.Signals, code: int) -> None:
+    mark = os.getpid() * 1000 + sent
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "book", "run", "02"],
+        env={**os.environ, "BOOK_TEST_MARK": str(mark)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "/120" in line:  # tasks are being done
+            break
+    assert len(group_members(mark)) > 4
+    demo.send_signal(sent)
+    rest = demo.stdout.read()
+    assert demo.wait(20) == code
+    assert "Traceback" not in rest
+    deadline = time.monotonic() + 5
+    while group_members(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert group_members(mark) == []
