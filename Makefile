@@ -20,6 +20,9 @@ help: ## this list
 	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19]   the failure, then the cure, measured"
 	@echo "make test        every step and package; make test-02 for one chapter"
 	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
+	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
+	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code"
+	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
 	@echo "make list        chapters, steps, incidents"
 	@echo "make clean       remove what was installed and cached in this folder"
 
@@ -40,6 +43,21 @@ test-%: .venv/.installed-all
 .PHONY: agent
 agent: .venv/.installed-all
 	@$(BOOK) agent --step "$(or $(STEP),reference-agent)" $(if $(LIVE),--live) $(if $(filter undefined,$(origin TASK)),,-- "$$TASK")
+
+.PHONY: diff
+diff: .venv/.installed-book ## the lesson between any two steps: A=... B=...
+	@$(BOOK) diff "$(A)" "$(B)"
+
+diff-%: .venv/.installed-book
+	@$(BOOK) diff $*
+
+.PHONY: check
+check: .venv/.installed-all
+	@$(BOOK) check $(if $(FAST),--fast)
+
+.PHONY: propagate
+propagate: .venv/.installed-all
+	@$(BOOK) propagate $(STEP)
 
 .PHONY: clean
 clean:

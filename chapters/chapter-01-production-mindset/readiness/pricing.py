@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -85,6 +86,14 @@ PRICES: Mapping[str, Price] = MappingProxyType(
         "claude-haiku-5-5": _HAIKU_5_5,
         "claude-haiku-4-5": _HAIKU_4_5,
         "claude-haiku-4-5-20251001": _HAIKU_4_5,
+    }
+)
+
+# When the API stops serving a model (DEPRECATED_MODELS of anthropic 2.11.0).
+RETIRES_ON: Mapping[str, date] = MappingProxyType(
+    {
+        "claude-sonnet-4-5": date(2026, 11, 30),
+        "claude-sonnet-4-5-20250929": date(2026, 11, 30),
     }
 )
 

@@ -11,13 +11,13 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
 
-from book import agents, present, results, trial
+from book import agents, generate, present, results, trial
 from book.chain import Book, ChainError
 from book.incident import IncidentError
 from book.processes import Processes
@@ -93,13 +93,50 @@ def run_tests(
 ) -> None:
     """Run tests, types and lint of every folder, each in a process of its own."""
     out = present.console()
+    if not _testing().run(Book.find(), unit, out):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def check(
+    fast: Annotated[bool, typer.Option(help="leave out what runs code")] = False,
+) -> None:
+    """Hold the chain together: drift, lessons, imports, links, model ids, generated blocks."""
+    out = present.console()
+    _testing()
+    from book import checking
+
+    if not checking.run(Book.find(), out, fast=fast):
+        raise typer.Exit(FAILED)
+
+
+@app.command("generate")
+def generate_blocks() -> None:
+    """Write the generated blocks of READMEs and workflow anew."""
+    book = Book.find()
+    for path in generate.write(book):
+        print(path.relative_to(book.root))
+
+
+@app.command("units")
+def list_units(
+    since: Annotated[str, typer.Option(help="only units that changed since this commit")] = "",
+) -> None:
+    """What `book test` knows, as JSON: for a matrix of jobs."""
+    testing = _testing()
+    book = Book.find()
+    found = testing.changed(book, since) if since else testing.units(book)
+    print(json.dumps([unit.name for unit in found]))
+
+
+def _testing() -> ModuleType:
+    """The parts that need pytest: a reader who only replays incidents has not installed it."""
     try:
         from book import testing
     except ModuleNotFoundError as missing:
         todo = "`make test` or `uv sync --all-packages` installs what tests need"
         raise ChainError(f"{missing.name} is not installed; {todo}") from None
-    if not testing.run(Book.find(), unit, out):
-        raise typer.Exit(FAILED)
+    return testing
 
 
 def seeds_of(text: str) -> list[int]:

@@ -38,6 +38,7 @@ class _StepsFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str = Field(min_length=1)
     package: str = Field(pattern=r"^[a-z_]+$")
+    modules: tuple[str, ...] = ()
     step: tuple[_StepEntry, ...] = ()
 
 
@@ -68,6 +69,7 @@ class Chapter:
     title: str
     package: str
     steps: tuple[Step, ...]
+    modules: tuple[str, ...] = ()  # those that no step brings in
 
     @property
     def name(self) -> str:
@@ -165,4 +167,4 @@ def _read_chapter(folder: Path) -> Chapter:
             raise ChainError(f"{file}:{line}: step.name: no folder {entry.name} with an agent.py")
         name = f"chapter-{number:02}/{entry.name}"
         steps.append(Step(name, path, entry.lesson, entry.modules, entry.changes, entry.solves))
-    return Chapter(number, folder, read.title, read.package, tuple(steps))
+    return Chapter(number, folder, read.title, read.package, tuple(steps), read.modules)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -87,6 +88,36 @@ def _chapter_unit(chapter: Chapter) -> Unit:
     extra = tuple(n for n in ("incidents",) if (chapter.path / n).is_dir())
     name = f"{chapter.name}/{chapter.package}"
     return Unit(name, chapter.path, ("tests",), (chapter.package, "tests", *extra))
+
+
+def changed(book: Book, since: str) -> list[Unit]:
+    """The units that a change since the commit ``since`` can break, in order.
+
+    What all use (simulator, harness, project files) touches every unit; a chapter's package its
+    own chapter and the later ones; a step folder itself. Raises ChainError for an unknown commit.
+    """
+    listed = subprocess.run(
+        ["git", "diff", "--name-only", f"{since}...HEAD"],
+        cwd=book.root,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if listed.returncode:
+        raise ChainError(f"git knows no commit {since!r}: {listed.stderr.strip()}")
+    every = units(book)
+    touched: set[str] = set()
+    for name in listed.stdout.splitlines():
+        parts = Path(name).parts
+        owners = [unit for unit in every if (book.root / name).is_relative_to(unit.path)]
+        owner = max(owners, key=lambda unit: len(unit.path.parts))
+        if parts[0] == "infrastructure" or parts[-1] in ("pyproject.toml", "uv.lock"):
+            return every
+        if owner.path in {chapter.path for chapter in book.chapters}:
+            touched |= {unit.name for unit in every[every.index(owner) :]}
+        touched |= {owner.name, "repository"}
+    return [unit for unit in every if unit.name in touched]
 
 
 def chosen(book: Book, wanted: str | None) -> list[Unit]:

@@ -1,0 +1,41 @@
+"""Runs the rules of ``book check`` and shows the findings, each with its mend."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from book import check_runs
+from book.chain import Book
+from book.check import READING, Finding
+from book.processes import Processes
+from book.testing import IMPORTS
+
+
+def run(book: Book, out: Console, *, fast: bool) -> bool:
+    """Check everything, or only what needs no code to run; whether nothing was found."""
+    began = time.monotonic()
+    found: list[Finding] = []
+    for rule in READING:
+        found += rule(book)
+    if not fast:
+        with (
+            tempfile.TemporaryDirectory(prefix="book-") as scratch,
+            Processes((*IMPORTS, "book.check_runs"), Path(scratch)) as processes,
+        ):
+            found += check_runs.findings(
+                book, processes, lambda name: out.print(f"[dim]ran {escape(name)}")
+            )
+    for each in found:
+        out.print(f"[red]{escape(each.where)}[/]: {escape(each.what)}", soft_wrap=True)
+        out.print(f"    mend: {escape(each.mend)}", soft_wrap=True)
+    what = f"{len(READING)} rules" + (
+        ", what runs code left out" if fast else " and what runs code"
+    )
+    summary = f"{len(found)} findings" if found else "nothing found"
+    out.print(f"{summary}: {what}, {len(book.steps)} steps, {time.monotonic() - began:.1f} s")
+    return not found

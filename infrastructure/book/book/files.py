@@ -1,0 +1,71 @@
+"""Which files of a step are inherited along the chain, and which are its own.
+
+The one answer that checking, diffing, propagating, copying and exporting share. A step inherits
+every file of the step before but that step's own ones; ``changes`` in steps.toml names those that
+it adds, alters or removes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from book.chain import Book, Step
+
+OWN = ("README.md", "test_lesson.py", "pyproject.toml")
+WIRING = ("agent.py", "tools.py", "config.py", "service.py", ".env.example")
+WIRING_LIMIT = 40  # changed lines between neighbouring steps
+
+
+def on_disk(folder: Path) -> list[str]:
+    """Names of the files in a step's folder that belong to the repository, sorted.
+
+    Git decides what belongs (tracked, or new and not ignored); without git, every file that is not
+    a cache, a secret or a note.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."],  # noqa: S607
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if listed.returncode == 0:
+        names = {name for name in listed.stdout.split("\0") if name}
+    else:
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+        names = {n for n in names if "cache" not in n and n not in (".env", "notes.jsonl")}
+    return sorted(name for name in names if (folder / name).is_file())
+
+
+def inherited(book: Book, step: Step) -> list[str]:
+    """Names of the files that ``step`` shares with the chain: all but its own, sorted.
+
+    Names that it declares are included even where the file is gone, so that a removal is seen.
+    """
+    place = book.steps.index(step)
+    names = {name for name in on_disk(book.steps[0].path) if name not in OWN}
+    for earlier in book.steps[1 : place + 1]:
+        names |= {name for name in earlier.changes if name not in OWN}
+    return sorted(names)
+
+
+def changed_lines(before: Path, after: Path) -> tuple[int, int]:
+    """Lines added and removed between two files, as ``git diff --numstat`` counts them.
+
+    A file that exists on one side only has no changes to count: it is new, or gone.
+    """
+    if not (before.is_file() and after.is_file()):
+        return 0, 0
+    counted = subprocess.run(
+        ["git", "diff", "--no-index", "--numstat", "--", str(before), str(after)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if not counted.stdout.strip():
+        return 0, 0
+    added, removed, _ = counted.stdout.split(maxsplit=2)
+    return (0, 0) if added == "-" else (int(added), int(removed))

@@ -1,0 +1,148 @@
+"""Blocks of text that are made from the chain, so that no table is kept true by hand.
+
+A block stands between ``generated: NAME`` and ``end generated`` in a comment of its file. `book
+check` reports a stale one; `book generate` writes them all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from book.chain import Book, Chapter, Step
+from book.files import WIRING, changed_lines, inherited
+
+WORKFLOW = Path(".github/workflows/tests.yml")
+BLOCK = re.compile(
+    r"(?P<open>(?P<lead>[ ]*)(?:<!--|#) generated: (?P<name>[a-z]+)(?: -->)?\n)"
+    r"(?P<body>.*?)"
+    r"(?P<close>[ ]*(?:<!--|#) end generated)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A file whose generated block is missing or not what the chain makes it."""
+
+    path: Path
+    line: int
+    reason: str
+    fresh: str | None  # the whole file as it should be; None where the block is missing
+
+
+def stale(book: Book) -> list[Stale]:
+    """Every generated block that is out of date, in the order of the chain."""
+    return [found for path, blocks in _wanted(book) for found in _compare(path, blocks)]
+
+
+def write(book: Book) -> list[Path]:
+    """Bring all blocks up to date; the files that changed."""
+    written = []
+    for found in stale(book):
+        if found.fresh is not None:
+            partial = found.path.with_name(found.path.name + ".part")
+            partial.write_text(found.fresh, encoding="utf-8", newline="\n")
+            os.replace(partial, found.path)
+            written.append(found.path)
+    return written
+
+
+Blocks = dict[str, Callable[[], str]]
+
+
+def _wanted(book: Book) -> Iterator[tuple[Path, Blocks]]:
+    yield book.root / "README.md", {"chapters": partial(chapters_table, book)}
+    for chapter in book.chapters:
+        if chapter.steps:
+            yield chapter.path / "README.md", {"steps": partial(steps_table, chapter)}
+    for step in book.steps[1:]:
+        yield step.path / "README.md", {"changes": partial(changes_table, book, step)}
+    if (book.root / WORKFLOW).exists():
+        yield book.root / WORKFLOW, {"units": partial(units_line, book)}
+
+
+def _compare(path: Path, blocks: Blocks) -> Iterator[Stale]:
+    if not path.is_file():
+        return  # that it is missing is another rule's finding
+    text = path.read_text(encoding="utf-8")
+    present = {match["name"]: match for match in BLOCK.finditer(text)}
+    for name in blocks.keys() - present.keys():
+        yield Stale(path, 1, f"the generated block {name!r} is missing", None)
+
+    def renew(match: re.Match[str]) -> str:
+        make = blocks.get(match["name"])
+        return (
+            match[0] if make is None else f"{match['open']}{_body(match, make())}{match['close']}"
+        )
+
+    fresh = BLOCK.sub(renew, text)
+    if fresh != text:
+        old, new = text.splitlines(), fresh.splitlines()
+        same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+        yield Stale(path, same + 1, "the generated block is out of date", fresh)
+
+
+def _body(match: re.Match[str], made: str) -> str:
+    lead: str = match["lead"]
+    return "".join(f"{lead}{line}\n" if line else "\n" for line in made.splitlines())
+
+
+def chapters_table(book: Book) -> str:
+    """The root README's table of chapters."""
+    rows = ["| chapter | steps | incidents | package |", "|---|---|---|---|"]
+    for chapter in book.chapters:
+        folder = chapter.path.relative_to(book.root).as_posix()
+        steps = ", ".join(f"[{s.short}]({folder}/{s.short})" for s in chapter.steps)
+        first = book.steps[0].name
+        steps = steps or f"[{first}]({first}), the baseline"
+        incidents = ", ".join(name for s in chapter.steps for name in s.solves) or "none"
+        title = f"{chapter.number} [{chapter.title}]({folder})"
+        rows.append(f"| {title} | {steps} | {incidents} | [`{chapter.package}`]({folder}) |")
+    return "\n".join(rows)
+
+
+def steps_table(chapter: Chapter) -> str:
+    """A chapter README's table of steps."""
+    rows = ["| step | lesson | modules | solves |", "|---|---|---|---|"]
+    for step in chapter.steps:
+        modules = ", ".join(f"[`{m}`]({chapter.package}/{m}.py)" for m in step.modules) or "none"
+        solves = ", ".join(step.solves) or "none"
+        rows.append(f"| [{step.short}]({step.short}) | {step.lesson} | {modules} | {solves} |")
+    return "\n".join(rows)
+
+
+def changes_table(book: Book, step: Step) -> str:
+    """A step README's table of what differs from the step before."""
+    before = book.before(step)
+    above = os.path.relpath(before.path, step.path).replace(os.sep, "/")
+    rows = [f"Against [{before.name}]({above}):", "", "| file | added | removed |", "|---|---|---|"]
+    for name in inherited(book, step):
+        old, new = before.path / name, step.path / name
+        if new.is_file() and not old.is_file():
+            rows.append(f"| [`{name}`]({name}) | new | |")
+        elif old.is_file() and not new.is_file():
+            rows.append(f"| `{name}` | | gone |")
+        elif old.is_file() and old.read_bytes() != new.read_bytes():
+            added, removed = changed_lines(old, new)
+            rows.append(f"| [`{name}`]({name}) | {added} | {removed} |")
+    return "\n".join(rows)
+
+
+def units_line(book: Book) -> str:
+    """The workflow's list of everything that `book test` knows."""
+    from book.testing import units
+
+    return f"ALL_UNITS: '{json.dumps([unit.name for unit in units(book)])}'"
+
+
+def wiring_changes(book: Book, step: Step) -> dict[str, int]:
+    """Changed lines (added and removed) of each wiring file against the step before."""
+    before = book.before(step)
+    counts = {n: sum(changed_lines(before.path / n, step.path / n)) for n in WIRING}
+    return {name: count for name, count in counts.items() if count}

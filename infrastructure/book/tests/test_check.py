@@ -1,0 +1,265 @@
+"""Each rule catches its mutation, names the file and says how to mend it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from book import check, check_runs, generate
+from book.chain import Book
+from book.check import Finding
+from book.processes import Processes
+from book.testing import IMPORTS, changed
+
+GIT = {
+    **os.environ,
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.org",
+    "GIT_COMMITTER_NAME": "A",
+    "GIT_COMMITTER_EMAIL": "a@example.org",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", *words], cwd=folder, env=GIT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Book:
+    """This repository's own files in a repository of their own, to be damaged."""
+    root = Book.find().root
+    target = tmp_path / "copy"
+    for name in git(root, "ls-files", "-co", "--exclude-standard").splitlines():
+        if (root / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, target / name)
+    git(target, "init", "-q")
+    git(target, "add", "-A")
+    git(target, "commit", "-qm", "as it is")
+    return Book(target)
+
+
+def findings(book: Book) -> list[Finding]:
+    return [found for rule in check.READING for found in rule(Book(book.root))]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_an_undamaged_copy_has_no_findings(copy: Book) -> None:
+    assert findings(copy) == []
+
+
+STEP = "chapters/chapter-02-reliability/with-retries"
+STEPS_TOML = "chapters/chapter-02-reliability/steps.toml"
+PACKAGE = "chapters/chapter-01-production-mindset/readiness"
+
+
+def inherited_line(root: Path) -> None:
+    edit(root / STEP / "tools.py", "nothing found", "no luck")
+
+
+def declared_but_equal(root: Path) -> None:
+    edit(root / STEPS_TOML, '".env.example"]', '".env.example", "tools.py"]')
+
+
+def later_import(root: Path) -> None:
+    edit(root / PACKAGE / "pricing.py", "from decimal", "import reliability\nfrom decimal")
+
+
+def retired_model(root: Path) -> None:
+    edit(root / "README.md", "The first answers", "It is claude-3-opus-20240229. The first")
+
+
+def undeclared_file(root: Path) -> None:
+    (root / STEP / "helpers.py").write_text("x = 1\n", encoding="utf-8")
+
+
+def forty_one_lines(root: Path) -> None:
+    counted = sum(generate.wiring_changes(Book(root), Book(root).steps[1]).values())
+    path = root / STEP / "agent.py"
+    text = path.read_text(encoding="utf-8")
+    more = "".join(f"A{n} = {n}\n" for n in range(41 - counted))
+    path.write_text(text.replace('NO_KEY = """', f'{more}NO_KEY = """', 1), encoding="utf-8")
+
+
+def broken_link(root: Path) -> None:
+    edit(root / STEP / "README.md", "../reliability/retries.py", "../reliability/retrys.py")
+
+
+def stale_block(root: Path) -> None:
+    edit(root / STEP / "README.md", "| [`config.py`]", "| [`confg.py`]")
+
+
+def missing_target(root: Path) -> None:
+    edit(root / "README.md", "$ make test\n", "$ make tests\n")
+
+
+def empty_section(root: Path) -> None:
+    path = root / STEP / "README.md"
+    text = path.read_text(encoding="utf-8")
+    start = text.index("## What it costs") + len("## What it costs\n")
+    end = text.index("## What can still")
+    path.write_text(f"{text[:start]}\n{text[end:]}", encoding="utf-8")
+
+
+def unnamed_step(root: Path) -> None:
+    shutil.copytree(root / STEP, root / f"{STEP}-twice")
+
+
+def unnamed_module(root: Path) -> None:
+    (root / PACKAGE / "slo.py").write_text('"""New."""\n', encoding="utf-8")
+
+
+def unsolved_incident(root: Path) -> None:
+    folder = root / "chapters/chapter-02-reliability/incidents"
+    (folder / "new_trouble.py").write_text('"""New."""\n', encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "where", "mend"),
+    [
+        (inherited_line, f"{STEP}/tools.py", "book propagate"),
+        (declared_but_equal, STEPS_TOML, 'remove "tools.py"'),
+        (later_import, f"{PACKAGE}/pricing.py:", "earlier chapters"),
+        (retired_model, "README.md:", "claude-sonnet-5-5"),
+        (undeclared_file, f"{STEP}/helpers.py", "changes of with-retries"),
+        (forty_one_lines, f"{STEP}/agent.py", "book diff"),
+        (broken_link, f"{STEP}/README.md:", "path"),
+        (stale_block, f"{STEP}/README.md:", "book generate"),
+        (missing_target, "README.md:", "make help"),
+        (empty_section, f"{STEP}/README.md", "write it"),
+        (unnamed_step, STEPS_TOML, "with-retries-twice"),
+        (unnamed_module, f"{PACKAGE}/slo.py", "steps.toml"),
+        (unsolved_incident, STEPS_TOML, "new-trouble"),
+    ],
+)
+def test_a_mutation_is_caught_with_the_file_and_the_mend(
+    copy: Book, damage: Callable[[Path], None], where: str, mend: str
+) -> None:
+    damage(copy.root)
+    found = findings(copy)
+    assert any(each.where.startswith(where) and mend in each.mend for each in found), found
+
+
+def test_forty_changed_lines_are_allowed(copy: Book) -> None:
+    forty_one_lines(copy.root)
+    edit(copy.root / STEP / "agent.py", "A0 = 0\n", "")
+    assert not list(check.size_of_lessons(Book(copy.root)))
+
+
+def test_generating_mends_a_stale_block_and_nothing_else(copy: Book) -> None:
+    stale_block(copy.root)
+    assert generate.write(Book(copy.root)) == [copy.root / STEP / "README.md"]
+    assert git(copy.root, "status", "--short") == ""
+
+
+def test_a_change_touches_the_units_that_it_can_break(copy: Book) -> None:
+    def after(name: str) -> list[str]:
+        with (copy.root / name).open("a", encoding="utf-8") as file:
+            file.write("\n")
+        git(copy.root, "commit", "-qam", name)
+        return [unit.name for unit in changed(Book(copy.root), "HEAD~1")]
+
+    assert after(f"{STEP}/README.md") == ["chapter-02/with-retries", "repository"]
+    assert after("README.md") == ["repository"]
+    touched = after("chapters/chapter-02-reliability/reliability/retries.py")
+    assert "chapter-02/reliability" in touched
+    assert "chapter-02/with-retries" in touched
+    assert "reference-agent" not in touched
+    assert "reference-agent" in after("infrastructure/mock-claude/README.md")
+
+
+LESSON = "from agent import VALUE\n\n\ndef test_value() -> None:\n    assert VALUE == 2\n"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Book:
+    """Three steps whose agents differ by one number, and a lesson about it."""
+    chapter = tmp_path / "chapters" / "chapter-02-words"
+    for folder, value in (("reference-agent", 1), (chapter / "first", 2), (chapter / "last", 2)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "agent.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
+    (chapter / "first" / "test_lesson.py").write_text(LESSON, encoding="utf-8")
+    (chapter / "steps.toml").write_text(
+        'title = "Words"\npackage = "words"\n'
+        '[[step]]\nname = "first"\nlesson = "Two."\nchanges = ["agent.py"]\n'
+        '[[step]]\nname = "last"\nlesson = "Still."\nchanges = ["agent.py"]\n',
+        encoding="utf-8",
+    )
+    shutil.copy2(Book.find().root / "pyproject.toml", tmp_path)
+    (tmp_path / "README.md").write_text("# Words\n", encoding="utf-8")
+    return Book(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+        yield started
+
+
+def run_rules(book: Book, processes: Processes, ran: list[str] | None = None) -> list[Finding]:
+    seen: list[str] = [] if ran is None else ran
+    return check_runs.findings(Book(book.root), processes, seen.append)
+
+
+def test_a_good_lesson_is_run_on_three_steps_once(small: Book, processes: Processes) -> None:
+    ran: list[str] = []
+    assert run_rules(small, processes, ran) == []
+    assert sorted(ran) == [
+        "chapter-02/first's lesson on chapter-02/first",
+        "chapter-02/first's lesson on chapter-02/last",
+        "chapter-02/first's lesson on reference-agent",
+    ]
+    ran.clear()
+    assert run_rules(small, processes, ran) == []
+    assert ran == []
+
+
+@pytest.mark.parametrize(
+    ("lesson", "says"),
+    [
+        (LESSON.replace("== 2", "> 0"), "passes on reference-agent already"),
+        (LESSON.replace("agent", "config"), "not by assertion"),
+        ("from agent import NEW\n" + LESSON, "not by assertion"),
+        (LESSON.replace("assert VALUE == 2", "assert {2: 1}[VALUE]"), "KeyError"),
+        (LESSON.replace("== 2", "== 3"), "must pass on chapter-02/first"),
+        ("", "NO_TESTS_COLLECTED"),
+    ],
+)
+def test_a_bad_lesson_is_found(small: Book, processes: Processes, lesson: str, says: str) -> None:
+    path = small.steps[1].path / "test_lesson.py"
+    path.write_text(lesson, encoding="utf-8")
+    found = run_rules(small, processes)
+    assert any(says in each.what and "test_lesson.py" in each.where for each in found), found
+
+
+def test_a_later_step_that_breaks_an_earlier_lesson_is_found(
+    small: Book, processes: Processes
+) -> None:
+    (small.steps[2].path / "agent.py").write_text("VALUE = 1\n", encoding="utf-8")
+    found = run_rules(small, processes)
+    assert [each.what for each in found] == [
+        "chapter-02/first's lesson must pass on chapter-02/last: test_value"
+    ]
+
+
+def test_a_readme_command_whose_output_changed_is_found(small: Book, processes: Processes) -> None:
+    readme = small.root / "README.md"
+    block = "```console check\n$ python -c \"print('it took', 1.5, 's')\"\nit took {} s\n```\n"
+    readme.write_text(block.format("0.25"), encoding="utf-8")
+    assert run_rules(small, processes) == []
+    readme.write_text(block.format("0.25 long"), encoding="utf-8")
+    (found,) = run_rules(small, processes)
+    assert found.where == "README.md:1"
+    assert "it took 1.5 s" in found.what
