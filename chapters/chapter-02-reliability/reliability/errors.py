@@ -1,0 +1,200 @@
+"""Decide what a failure means before anything reacts to it.
+
+Prevents two failures: paying five times for a request that can never succeed, and giving up on one
+that would have passed a second later. The rule: the exception's type, the HTTP status and the API's
+own error codes decide, never the words of a message. What is not known to pass is permanent.
+
+The exceptions of this package; each module adds its own below one of these two:
+
+    Exception
+    └── ReliabilityError        a policy refused the call or gave it up
+        └── StopTask            ends the whole task: never retried, never shown to the model
+"""
+
+from __future__ import annotations
+
+import email.utils
+import errno
+import math
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from enum import StrEnum
+from socket import gaierror
+from typing import get_args
+
+import anthropic
+import httpx
+import httpx2  # the SDK's own transport, installed with it: httpx errors never come from the SDK
+from anthropic.types import ErrorType
+
+
+class FailureKind(StrEnum):
+    """What went wrong, in the few words that metrics and fallbacks can branch on."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    TIMEOUT = "timeout"
+    RATE_LIMIT = "rate_limit"
+    OVERLOAD = "overload"
+    SPEND_LIMIT = "spend_limit"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The verdict on one failed attempt.
+
+    `retry_after_s` is the wait in seconds the other side asked for. `reason` has bounded wording
+    ("429 rate_limit_error", "ConnectError"): fit for logs, free of bodies, URLs and prompts.
+    """
+
+    kind: FailureKind
+    retryable: bool
+    retry_after_s: float | None
+    reason: str
+
+
+class ReliabilityError(Exception):
+    """Base of every error of this package. `classify` answers with these three attributes."""
+
+    kind: FailureKind = FailureKind.PERMANENT
+    retryable: bool = False
+    retry_after_s: float | None = None
+
+
+class StopTask(ReliabilityError):
+    """Base of errors that must end the task. `retryable` has no effect below this class."""
+
+
+# Money, not load: the account stays refused until a person or the next month changes it.
+_SPEND_LIMIT_CODES = {
+    "enforced_spend_limit_reached",
+    "contract_spend_limit_reached",
+    "linked_organization_spend_limit_reached",
+}
+# 501 is retried like every 5xx, as the SDK does: a server that means it says x-should-retry: false.
+_KIND_OF_STATUS = {
+    408: FailureKind.TIMEOUT,
+    409: FailureKind.TRANSIENT,  # the SDK reads 409 as a lock that timed out
+    429: FailureKind.RATE_LIMIT,
+    504: FailureKind.TIMEOUT,
+    529: FailureKind.OVERLOAD,
+}
+# The only evidence when a stream breaks after its 200, and a finer one for a 5xx.
+_KIND_OF_TYPE = {
+    "api_error": FailureKind.TRANSIENT,
+    "conflict_error": FailureKind.TRANSIENT,
+    "overloaded_error": FailureKind.OVERLOAD,
+    "rate_limit_error": FailureKind.RATE_LIMIT,
+    "timeout_error": FailureKind.TIMEOUT,
+}
+_OUR_MISTAKES = (
+    *(httpx.UnsupportedProtocol, httpx.LocalProtocolError),
+    *(httpx2.UnsupportedProtocol, httpx2.LocalProtocolError),
+)
+_NETWORK_ERRNOS = {
+    *(errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT),
+    *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.ENETUNREACH),
+}
+
+
+def classify(error: BaseException, *, now: Callable[[], float] = time.time) -> Failure:
+    """Say what `error` means. Never raises; `now` is the wall clock, in seconds since 1970."""
+    name = type(error).__name__
+    match error:
+        case ReliabilityError():
+            retryable = error.retryable and not isinstance(error, StopTask)
+            return Failure(error.kind, retryable, _usable(error.retry_after_s), name)
+        case anthropic.APIStatusError():
+            headers = error.response.headers
+            return _of_status(error.status_code, headers, now, error.type, error.error_code)
+        case httpx.HTTPStatusError() | httpx2.HTTPStatusError():
+            return _of_status(error.response.status_code, error.response.headers, now)
+        case TimeoutError() | anthropic.APITimeoutError():
+            return Failure(FailureKind.TIMEOUT, True, None, name)
+        case httpx.TimeoutException() | httpx2.TimeoutException():
+            return Failure(FailureKind.TIMEOUT, True, None, name)
+        case anthropic.APIConnectionError() if error.__cause__ is not None:
+            # The SDK gives this name to whatever sending raised, a closed client included.
+            return classify(error.__cause__, now=now)
+        case anthropic.APIConnectionError() | anthropic.RetryableError():
+            passes = True
+        case httpx.TransportError() | httpx2.TransportError():
+            passes = not isinstance(error, _OUR_MISTAKES) and not _is_refused_certificate(error)
+        case OSError():
+            passes = _is_network_error(error)
+        case _:
+            passes = False
+    kind = FailureKind.TRANSIENT if passes else FailureKind.PERMANENT
+    return Failure(kind, passes, None, name)
+
+
+def _of_status(
+    status: int,
+    headers: Mapping[str, str],
+    now: Callable[[], float],
+    error_type: object = None,
+    error_code: str | None = None,
+) -> Failure:
+    wait_s = parse_retry_after(headers, now=now)
+    if error_code in _SPEND_LIMIT_CODES:
+        return Failure(FailureKind.SPEND_LIMIT, False, wait_s, f"{status} {error_code}")
+    # The type comes from a body that any proxy may have written: only known words pass.
+    known_type = str(error_type) if error_type in get_args(ErrorType) else ""
+    kind = _KIND_OF_STATUS.get(status, FailureKind.PERMANENT)
+    if status >= 500 and kind is FailureKind.PERMANENT:
+        kind = _KIND_OF_TYPE.get(known_type, FailureKind.TRANSIENT)
+    elif status < 300:
+        kind = _KIND_OF_TYPE.get(known_type, FailureKind.PERMANENT)
+    retryable = kind is not FailureKind.PERMANENT
+    if (told := headers.get("x-should-retry")) in ("true", "false"):
+        retryable = told == "true"
+        kind = FailureKind.TRANSIENT if retryable and kind is FailureKind.PERMANENT else kind
+    return Failure(kind, retryable, wait_s, f"{status} {known_type}".rstrip())
+
+
+def parse_retry_after(
+    headers: Mapping[str, str], *, now: Callable[[], float] = time.time
+) -> float | None:
+    """Return the wait in seconds that a response asks for, or None if it names no usable one.
+
+    Reads `retry-after-ms`, then `retry-after` as a number or an HTTP date (RFC 9110, 10.2.3), in
+    the SDK's order. Negative, infinite and unreadable values and past dates count as none.
+    """
+    for header, per_second in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            wait_s = _usable(float(headers.get(header, "")) / per_second)
+        except ValueError:
+            continue
+        if wait_s is not None:
+            return wait_s
+    try:
+        moment = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    if moment.tzinfo is None:  # one of the three date forms names no zone: all mean UTC
+        moment = moment.replace(tzinfo=UTC)
+    return _usable(moment.timestamp() - now())
+
+
+def _usable(wait_s: float | None) -> float | None:
+    return wait_s if wait_s is not None and math.isfinite(wait_s) and wait_s >= 0 else None
+
+
+def _is_network_error(error: OSError) -> bool:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return False
+    if isinstance(error, ConnectionError | gaierror | ssl.SSLError):
+        return True
+    # asyncio and anyio raise a bare OSError without errno when every address refused.
+    return error.errno in _NETWORK_ERRNOS or (type(error) is OSError and error.errno is None)
+
+
+def _is_refused_certificate(error: BaseException) -> bool:
+    """Whether the socket error below is a certificate: the next attempt meets the same one."""
+    below: BaseException | None = error
+    while below is not None and not isinstance(below, OSError):
+        below = below.__cause__ or below.__context__
+    return isinstance(below, ssl.SSLCertVerificationError)
