@@ -77,7 +77,15 @@ INCIDENT = Incident(
     lesson=lesson,
     contrasts=(
         Contrast(
-            "with-retries, 3 attempts as printed in the book", {"AGENT_RETRY__MAX_ATTEMPTS": "3"}
+            label="with-retries, as printed",
+            settings={
+                "AGENT_RETRY__MAX_ATTEMPTS": "3",
+                "AGENT_RETRY__BASE_S": "0.5",
+                "AGENT_RETRY__CAP_S": "8",
+                "AGENT_RETRY__RETRY_AFTER_CAP_S": "30",
+            },
+            remark="max_attempts=3 with full jitter beside the SDK's own two retries: "
+            "more code is not more resilience.",
         ),
     ),
 )

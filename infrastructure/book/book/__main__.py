@@ -65,6 +65,7 @@ def run(
                 with present.progress(out, story, each) as on_done:
                     replays.append(replay(story, each, processes, on_done))
                 out.print(present.table(replays[-1]))
+                present.remarks(out, replays[-1])
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
     if not present.conclusion(out, replays):

@@ -153,6 +153,7 @@ class Contrast:
 
     label: str
     settings: Mapping[str, str]
+    remark: str = ""
 
 
 @dataclass(frozen=True)

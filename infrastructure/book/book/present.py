@@ -67,8 +67,9 @@ class _Plain:
         self.done[name] = self.done.get(name, 0) + 1
         if time.monotonic() - self.shown_at >= EVERY_S:
             self.shown_at = time.monotonic()
-            counts = (f"{name} {n}/{self.totals[name]}" for name, n in self.done.items())
-            self.out.print("  " + " · ".join(counts))
+            running = {n: c for n, c in self.done.items() if c < self.totals[n]}
+            counts = (f"{name} {count}/{self.totals[name]}" for name, count in running.items())
+            self.out.print("  " + " · ".join(counts), soft_wrap=True)
 
 
 @dataclass
@@ -115,6 +116,15 @@ def table(replay: Replay) -> Table:
         if row.trial is not replay.rows[-1].trial:
             result.add_section()
     return result
+
+
+def remarks(out: Console, replay: Replay) -> None:
+    """What the contrasts show: their success beside that of the step before."""
+    before = replay.rows[0]
+    for contrast in replay.incident.contrasts:
+        row = next(each for each in replay.rows if each.trial.label == contrast.label)
+        figures = f"{contrast.label} {row.run.success:.1%}, {title(before.trial)} "
+        out.print(f"{escape(figures)}{before.run.success:.1%}: {escape(contrast.remark)}")
 
 
 def _cells(row: Row) -> list[str]:

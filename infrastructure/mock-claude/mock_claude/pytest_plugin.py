@@ -1,0 +1,46 @@
+"""The fixtures ``simulator`` and ``start_simulator``, in every folder without an import.
+
+This prevents each test folder from growing a server fixture of its own. Nothing of the server is
+imported before a test asks for it, because every pytest run loads this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from mock_claude.fault_script import FaultScript
+    from mock_claude.server import Simulator
+
+
+class StartSimulator(Protocol):
+    """The type of the fixture ``start_simulator``."""
+
+    def __call__(self, seed: int = 7, faults: str | FaultScript = "") -> Simulator:
+        """A running simulator; ``faults`` is a script or its TOML text."""
+
+
+@pytest.fixture
+def start_simulator() -> Iterator[StartSimulator]:
+    """Starts simulators, any number of them, and stops them when the test ends."""
+    from mock_claude.background import in_background
+    from mock_claude.fault_script import FaultScript
+    from mock_claude.server import Simulator
+
+    with ExitStack() as running:
+
+        def start(seed: int = 7, faults: str | FaultScript = "") -> Simulator:
+            script = FaultScript.parse(faults) if isinstance(faults, str) else faults
+            return running.enter_context(in_background(Simulator(seed, script)))
+
+        yield start
+
+
+@pytest.fixture
+def simulator(start_simulator: StartSimulator) -> Simulator:
+    """A running simulator with seed 7 and no faults."""
+    return start_simulator()

@@ -1,0 +1,136 @@
+"""The shapes of the Messages API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mock_claude import wire
+from mock_claude.accounts import Usage
+from mock_claude.errors import ApiError
+from mock_claude.reply import ToolCall
+from mock_claude.turn import Turn
+
+REQUEST: dict[str, object] = {"model": "claude-opus-5-5"}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+CALLS = st.builds(ToolCall, st.just("tool"), st.dictionaries(st.text(max_size=5), JSON))
+TURNS = st.builds(
+    Turn,
+    st.text(max_size=100),
+    st.lists(CALLS, max_size=3).map(tuple),
+    st.sampled_from(["end_turn", "tool_use", "max_tokens"]),
+    st.none(),
+    st.integers(0, 500),
+)
+
+
+def _events(message: dict[str, object]) -> list[dict[str, Any]]:
+    parsed = []
+    for event in wire.events(message):
+        name, data, *rest = event.decode().split("\n")
+        assert rest == ["", ""]
+        body = json.loads(data.removeprefix("data: "))
+        assert name == f"event: {body['type']}"
+        parsed.append(body)
+    return parsed
+
+
+@given(TURNS)
+def test_a_stream_follows_the_grammar_and_adds_up_to_the_message(turn: Turn) -> None:
+    message = wire.message(turn, Usage(7, turn.output_tokens), REQUEST)
+    start, *middle, delta, stop = [e for e in _events(message) if e["type"] != "ping"]
+    assert (start["type"], delta["type"], stop) == (
+        "message_start",
+        "message_delta",
+        {"type": "message_stop"},
+    )
+    content: list[dict[str, Any]] = []
+    open_block: int | None = None
+    written = ""
+    for event in middle:
+        if event["type"] == "content_block_start":
+            assert open_block is None
+            open_block = event["index"]
+            assert open_block == len(content)
+            content.append(event["content_block"])
+            written = ""
+        elif event["type"] == "content_block_delta":
+            assert event["index"] == open_block
+            piece = event["delta"]
+            if piece["type"] == "text_delta":
+                content[-1]["text"] += piece["text"]
+            else:
+                written += piece["partial_json"]
+        else:
+            assert event == {"type": "content_block_stop", "index": open_block}
+            open_block = None
+            if content[-1]["type"] == "tool_use":
+                assert content[-1]["input"] == {}
+                content[-1]["input"] = json.loads(written)
+    assert start["message"]["content"] == []
+    assert start["message"]["stop_reason"] is None
+    usage = {**start["message"]["usage"], **delta["usage"]}
+    assert {**start["message"], "content": content, "usage": usage, **delta["delta"]} == message
+
+
+def test_a_tool_call_streams_in_pieces_of_which_the_first_is_empty() -> None:
+    turn = Turn("", (ToolCall("w", {"city": "Lisbon" * 10}),), "tool_use", None, 9)
+    deltas = [
+        event["delta"]["partial_json"]
+        for event in _events(wire.message(turn, Usage(1, 9), REQUEST))
+        if event["type"] == "content_block_delta"
+    ]
+    assert deltas[0] == ""
+    assert len(deltas) > 3
+    assert json.loads("".join(deltas)) == {"city": "Lisbon" * 10}
+
+
+def test_usage_starts_with_one_output_token_and_ends_cumulative() -> None:
+    turn = Turn("hello", (), "end_turn", None, 40)
+    start, *_, delta, _stop = _events(wire.message(turn, Usage(7, 40), REQUEST))
+    assert start["message"]["usage"]["output_tokens"] == 1
+    assert delta["usage"]["output_tokens"] == 40
+    assert "cache_creation" not in delta["usage"]
+    assert "service_tier" not in delta["usage"]
+
+
+def test_messages_differ_only_in_ids() -> None:
+    turn = Turn("hi", (ToolCall("w", {"a": 1}),), "tool_use", None, 5)
+    one, two = (json.dumps(wire.message(turn, Usage(1, 5), REQUEST)) for _ in range(2))
+    assert one != two
+
+    def blank(text: str) -> str:
+        message = json.loads(text)
+        message["id"] = message["content"][1]["id"] = "-"
+        return json.dumps(message)
+
+    assert blank(one) == blank(two)
+
+
+def test_ids_have_the_api_s_prefix_and_do_not_repeat() -> None:
+    ids = {wire.new_id("toolu") for _ in range(10_000)}
+    assert len(ids) == 10_000
+    assert all(each.startswith("toolu_01") for each in ids)
+
+
+def test_an_error_carries_type_text_code_and_request_id() -> None:
+    assert wire.error(ApiError(429, "slow", error_code="ramp_limit_exceeded"), "req_1") == {
+        "type": "error",
+        "error": {
+            "type": "rate_limit_error",
+            "message": "slow",
+            "details": {"error_code": "ramp_limit_exceeded"},
+        },
+        "request_id": "req_1",
+    }
+    assert wire.error(ApiError(529, "x"), "r")["error"] == {
+        "type": "overloaded_error",
+        "message": "x",
+    }
