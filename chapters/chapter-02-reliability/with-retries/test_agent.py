@@ -193,16 +193,12 @@ def test_the_example_file_lists_every_setting() -> None:
     assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) == Settings.variables()
 
 
-@pytest.mark.parametrize(
-    ("key", "task", "says"),
-    [("", "What is 2+2?", "ANTHROPIC_API_KEY"), ("sk-ant-test", " ", "blank")],
-)
-def test_the_command_tells_a_mistake_in_a_line_or_two(key: str, task: str, says: str) -> None:
-    environment = {**os.environ, "ANTHROPIC_API_KEY": key}
-    command = [sys.executable, "agent.py", task]
+def test_the_command_without_a_key_says_what_to_do_in_two_lines() -> None:
+    environment = {**os.environ, "ANTHROPIC_API_KEY": ""}
+    command = [sys.executable, "agent.py", "What is 2+2?"]
     done = subprocess.run(
         command, cwd=HERE, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 2
-    assert says in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 2
+    assert "ANTHROPIC_API_KEY" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2
