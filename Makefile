@@ -9,11 +9,17 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 UV_VERSION := 0.13.8
+QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 BOOK := .venv/bin/book
 PROJECT_FILES := pyproject.toml uv.lock $(wildcard */pyproject.toml chapters/*/pyproject.toml infrastructure/*/pyproject.toml)
 
-# A task reaches the shell as a variable, so that no quote in it can break the command.
+# A task reaches the shell as a variable, so that no quote in it can break the command. A blank one
+# is passed on, to be refused; only without one there is a prompt.
+TASK_GIVEN := $(filter-out undefined,$(origin TASK))
 export TASK
+
+# Stamps are made by pattern rules; make would delete them as intermediate files.
+.SECONDARY:
 
 .PHONY: help
 help: ## this list
@@ -40,9 +46,12 @@ test: .venv/.installed-all
 test-%: .venv/.installed-all
 	@$(BOOK) test $*
 
+# A step in a chapter needs that chapter's packages, the reference agent its own; any other name, all.
+AGENT_NEEDS := $(if $(STEP),$(if $(filter chapter-%,$(STEP)),$(shell echo "$(STEP)" | cut -c1-10),all),reference)
+
 .PHONY: agent
-agent: .venv/.installed-all
-	@$(BOOK) agent --step "$(or $(STEP),reference-agent)" $(if $(LIVE),--live) $(if $(filter undefined,$(origin TASK)),,-- "$$TASK")
+agent: .venv/.installed-$(AGENT_NEEDS)
+	@$(BOOK) agent --step "$(or $(STEP),reference-agent)" $(if $(LIVE),--live) $(if $(TASK_GIVEN),-- "$$TASK")
 
 .PHONY: diff
 diff: .venv/.installed-book ## the lesson between any two steps: A=... B=...
@@ -66,11 +75,15 @@ clean:
 # --- setting up: each stamp says that the environment holds what a command needs ---
 
 .venv/.installed-all: $(PROJECT_FILES) | setup
-	@$(UV) sync --quiet --frozen --all-packages --python $(PYTHON)
-	@touch $@ .venv/.installed-book
+	@$(UV) sync $(QUIET) --frozen --all-packages --python $(PYTHON)
+	@touch $@ .venv/.installed-book .venv/.installed-reference
+
+.venv/.installed-reference: $(PROJECT_FILES) | setup
+	@$(UV) sync $(QUIET) --frozen --inexact --package reference-agent --python $(PYTHON)
+	@touch $@
 
 .venv/.installed-book: $(PROJECT_FILES) | setup
-	@$(UV) sync --quiet --frozen --inexact --no-default-groups --package book --python $(PYTHON)
+	@$(UV) sync $(QUIET) --frozen --inexact --no-default-groups --package book --python $(PYTHON)
 	@touch $@
 
 .venv/.installed-chapter-%: $(PROJECT_FILES) | setup
@@ -78,7 +91,7 @@ clean:
 	if [ -z "$$folder" ]; then \
 		echo "there is no chapter $*. Valid: $$(ls chapters | cut -d- -f1,2 | tr '\n' ' ')" >&2; exit 2; \
 	fi; \
-	$(UV) sync --quiet --frozen --inexact --package "$$(basename "$$folder")" --python $(PYTHON)
+	$(UV) sync $(QUIET) --frozen --inexact --package "$$(basename "$$folder")" --python $(PYTHON)
 	@touch $@
 
 .PHONY: setup
