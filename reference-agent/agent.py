@@ -117,7 +117,7 @@ async def main(task: str | None) -> None:
             except EOFError:
                 break
             except EXPECTED as error:
-                print(f"{type(error).__name__}: {error}", file=sys.stderr)
+                print(error, file=sys.stderr)
 
 
 if __name__ == "__main__":
@@ -126,7 +126,7 @@ if __name__ == "__main__":
     try:
         asyncio.run(main(parser.parse_args().task))
     except EXPECTED as error:
-        print(f"{error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         sys.exit(2 if isinstance(error, ValueError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
