@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Annotated, NoReturn
@@ -96,6 +97,69 @@ def run_tests(
     out = present.console()
     if not _testing().run(Book.find(), unit, out):
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="a chapter, or the earlier of two steps")],
+    b: Annotated[str, typer.Argument(help="the later step")] = "",
+    html: Annotated[Path | None, typer.Option(help="write the chapter as a page here")] = None,
+) -> None:
+    """The lesson in colour: the wiring with context, then each new module whole."""
+    out = present.console()
+    book = Book.find()
+    from book import diff as lessons
+    from book import diff_page
+
+    if html is not None:
+        print(diff_page.write(book, book.chapter(a), html))
+    elif b:
+        lessons.show(book, book.step(a), book.step(b), out)
+    elif a in [step.name for step in book.steps[1:]]:
+        lessons.show(book, book.before(book.step(a)), book.step(a), out)
+    else:
+        lessons.show_chapter(book, book.chapter(a), out)
+
+
+@app.command()
+def propagate(
+    step: Annotated[
+        str | None, typer.Argument(help="where the edit is; or wherever one is")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="only list what would change")] = False,
+) -> None:
+    """Carry an edit of a step down the chain, then format, type-check and test what it touched."""
+    out = present.console()
+    testing = _testing()
+    from book import propagate as flow
+
+    book = Book.find()
+    verify = partial(testing.verify, book, out=out)
+    if not flow.run(book, step, dry_run=dry_run, out=out, verify=verify):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def new(
+    step: Annotated[str, typer.Argument(help="its folder's name: words-joined-by-hyphens")],
+    after: Annotated[str, typer.Option(help="the step to copy, such as chapter-02/with-retries")],
+) -> None:
+    """Add a step: a copy of another, with its entry, lesson and README to fill in."""
+    from book import new_step
+
+    print(new_step.create(Book.find(), step, after))
+
+
+@app.command()
+def export(
+    step: Annotated[str, typer.Argument(help="such as chapter-02/with-retries")],
+    folder: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
+) -> None:
+    """Write a folder that runs and passes its tests alone: the agent and what it imports."""
+    from book import export as exporting
+
+    book = Book.find()
+    print(exporting.export(book, book.step(step), folder))
 
 
 @app.command()

@@ -7,6 +7,7 @@ it adds, alters or removes.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from book.chain import Book, Step
 OWN = ("README.md", "test_lesson.py", "pyproject.toml")
 WIRING = ("agent.py", "tools.py", "config.py", "service.py", ".env.example")
 WIRING_LIMIT = 40  # changed lines between neighbouring steps
+IGNORED = {
+    *("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
+    *(".cache", ".venv", ".uv", ".env", "notes.jsonl"),
+}
+UNFINISHED = ".book-part"  # how a file that is still being written ends
 
 
 def on_disk(folder: Path) -> list[str]:
@@ -34,8 +40,8 @@ def on_disk(folder: Path) -> list[str]:
     if listed.returncode == 0:
         names = {name for name in listed.stdout.split("\0") if name}
     else:
-        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
-        names = {n for n in names if "cache" not in n and n not in (".env", "notes.jsonl")}
+        found = (path.relative_to(folder) for path in folder.rglob("*"))
+        names = {path.as_posix() for path in found if not IGNORED.intersection(path.parts)}
     return sorted(name for name in names if (folder / name).is_file())
 
 
@@ -69,3 +75,21 @@ def changed_lines(before: Path, after: Path) -> tuple[int, int]:
         return 0, 0
     added, removed, _ = counted.stdout.split(maxsplit=2)
     return (0, 0) if added == "-" else (int(added), int(removed))
+
+
+def replace(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a file in one go: a Ctrl-C leaves the old bytes or the new ones, never half.
+
+    ``mode`` are the permission bits; without it an existing file keeps its own.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode is None and path.exists():
+        mode = path.stat().st_mode
+    part = path.with_name(f".{path.name}{UNFINISHED}")
+    try:
+        part.write_bytes(content)
+        if mode is not None:
+            part.chmod(mode & 0o777)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from book.chain import Book, Chapter, Step
-from book.files import WIRING, changed_lines, inherited
+from book.files import WIRING, changed_lines, inherited, replace
 
 WORKFLOW = Path(".github/workflows/tests.yml")
 BLOCK = re.compile(
@@ -46,9 +46,7 @@ def write(book: Book) -> list[Path]:
     written = []
     for found in stale(book):
         if found.fresh is not None:
-            partial = found.path.with_name(found.path.name + ".part")
-            partial.write_text(found.fresh, encoding="utf-8", newline="\n")
-            os.replace(partial, found.path)
+            replace(found.path, found.fresh.encode())
             written.append(found.path)
     return written
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -23,6 +23,7 @@ import pytest
 from rich.console import Console
 from rich.markup import escape
 
+from book import generate
 from book.chain import Book, ChainError, Chapter, Step
 from book.processes import Child, Processes
 
@@ -142,8 +143,23 @@ def chosen(book: Book, wanted: str | None) -> list[Unit]:
 
 
 def run(book: Book, wanted: str | None, out: Console) -> bool:
+    """Test what is wanted (see ``chosen``); whether nothing failed."""
+    return run_units(book, chosen(book, wanted), out)
+
+
+def verify(book: Book, steps: Sequence[Step], out: Console) -> bool:
+    """After steps were rewritten: fresh blocks, format, then types and tests of those steps."""
+    for path in generate.write(book):
+        out.print(f"generated {path.relative_to(book.root)}")
+    names = {step.name for step in steps}
+    for step in steps:
+        formatted = [sys.executable, "-m", "ruff", "format", "--quiet", str(step.path)]
+        subprocess.run(formatted, cwd=book.root, check=False)
+    return run_units(book, [unit for unit in units(book) if unit.name in names], out)
+
+
+def run_units(book: Book, picked: list[Unit], out: Console) -> bool:
     """Test, print a line a job and the sums; whether nothing failed."""
-    picked = chosen(book, wanted)
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="book-") as scratch,

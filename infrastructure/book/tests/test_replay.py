@@ -16,7 +16,7 @@ from book import trial as trials
 from book.chain import Book
 from book.incident import Check, Incident, Run, Task, Workload, at_least, at_most
 from book.processes import Processes
-from book.replay import Replay, Story, replay
+from book.replay import Replay, Story, judge, plan, replay
 from book.trial import Trial, TrialError
 from mock_claude import FaultScript
 
@@ -75,12 +75,17 @@ def ignore(trial: Trial, ok: bool) -> None:
     pass
 
 
+@pytest.fixture(scope="module")
+def replayed(book: Book, tmp_path_factory: pytest.TempPathFactory) -> Replay:
+    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
+        return replay(story(book), 1, processes, ignore)
+
+
 def test_the_step_before_misses_the_solver_holds_and_both_keep_the_promise_when_calm(
-    book: Book, processes: Processes
+    replayed: Replay,
 ) -> None:
-    result = replay(story(book), 1, processes, ignore)
-    assert result.problems == []
-    before, solver, solver_calm, before_calm = result.rows
+    assert replayed.problems == []
+    before, solver, solver_calm, before_calm = replayed.rows
     assert before.run.done == 0
     assert before.run.errors == {"OverloadedError": 6}
     assert before.run.sdk_retries > 0
@@ -92,32 +97,35 @@ def test_the_step_before_misses_the_solver_holds_and_both_keep_the_promise_when_
     assert solver.run.cost_usd == solver_calm.run.cost_usd > 0
 
 
-def problems(result: Replay) -> str:
-    return " | ".join(result.problems)
+def judged(book: Book, replayed: Replay, incident: Incident, *places: int) -> str:
+    """The problems found where the runs of ``replayed``, in this order, are ``incident``'s."""
+    runs = [replayed.rows[place].run for place in places]
+    return " | ".join(judge(incident, 1, plan(story(book, incident), 1), runs).problems)
 
 
-def test_a_verdict_that_the_step_before_passes_is_a_problem(
-    book: Book, processes: Processes
-) -> None:
+def test_a_verdict_that_the_step_before_passes_is_a_problem(book: Book, replayed: Replay) -> None:
     weak = replace(INCIDENT, promise=lambda run: [], lesson=lambda run, calm: [])
-    result = replay(story(book, weak), 1, processes, ignore)
-    assert "reference-agent: must miss its verdict" in problems(result)
+    assert "reference-agent: must miss" in judged(book, replayed, weak, 0, 1, 2, 3)
 
 
-def test_a_rule_that_fires_on_no_request_is_a_problem(book: Book, processes: Processes) -> None:
+def test_a_rule_that_fires_on_no_request_is_a_problem(book: Book, replayed: Replay) -> None:
     silent = FaultScript.parse(
         REFUSED + '[[rule]]\nname = "never"\nafter_s = 900\nfault = "reset"\n', source="test"
     )
-    result = replay(story(book, replace(INCIDENT, faults=silent)), 1, processes, ignore)
-    assert "with-retries: no request met the fault never" in problems(result)
+    found = judged(book, replayed, replace(INCIDENT, faults=silent), 0, 1, 2, 3)
+    assert "with-retries: no request met the fault never" in found
 
 
 def test_a_solver_that_misses_is_a_problem_with_the_number_and_the_limit(
-    book: Book, processes: Processes
+    book: Book, replayed: Replay
 ) -> None:
-    starved = replace(INCIDENT, settings={"AGENT_RETRY__MAX_ATTEMPTS": "1"})
-    result = replay(story(book, starved), 1, processes, ignore)
-    assert "with-retries: must hold, but success 0.0% < 100.0%" in problems(result)
+    found = judged(book, replayed, INCIDENT, 0, 0, 2, 3)
+    assert "with-retries: must hold, but success 0.0% < 100.0%" in found
+
+
+def test_a_promise_broken_without_trouble_is_a_problem(book: Book, replayed: Replay) -> None:
+    found = judged(book, replayed, INCIDENT, 0, 1, 2, 0)
+    assert "reference-agent, calm: must hold, but success 0.0%" in found
 
 
 def test_a_step_gets_only_the_settings_it_declares(book: Book, processes: Processes) -> None:
@@ -188,14 +196,15 @@ def test_an_interrupted_demo_leaves_no_process_behind(sent: signal.Signals, code
         text=True,
         start_new_session=True,
     )
-    assert demo.stdout is not None
-    for line in demo.stdout:
-        if "/120" in line:  # tasks are being done
-            break
-    assert len(group_members(mark)) > 4
-    demo.send_signal(sent)
-    rest = demo.stdout.read()
-    assert demo.wait(20) == code
+    with demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "/120" in line:  # tasks are being done
+                break
+        assert len(group_members(mark)) > 4
+        demo.send_signal(sent)
+        rest = demo.stdout.read()
+        assert demo.wait(20) == code
     assert "Traceback" not in rest
     deadline = time.monotonic() + 5
     while group_members(mark) and time.monotonic() < deadline:
