@@ -131,7 +131,7 @@ def propagate(
     """Carry an edit of a step down the chain, then format, type-check and test what it touched."""
     out = present.console()
     testing = _testing()
-    from book import propagate as flow
+    from book.propagation import run as flow
 
     book = Book.find()
     verify = partial(testing.verify, book, out=out)
@@ -147,7 +147,11 @@ def new(
     """Add a step: a copy of another, with its entry, lesson and README to fill in."""
     from book import new_step
 
-    print(new_step.create(Book.find(), step, after))
+    book = Book.find()
+    folder = new_step.create(book, step, after)
+    print(folder.relative_to(book.root))
+    for line in new_step.what_is_next(Book(book.root), folder):
+        print(line)
 
 
 @app.command()
