@@ -41,6 +41,7 @@ class Tools:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.tls = httpx.create_ssl_context()  # reading the certificates anew costs 30 ms a call
         tools = (
             Tool(_schema(self.search_web), self.search_web, read_only=True, untrusted=True),
             Tool(_schema(self.get_weather), self.get_weather, read_only=True, untrusted=True),
@@ -97,7 +98,8 @@ class Tools:
         return "\n".join(f"- {json.loads(line)}" for line in lines) or "there are no notes yet"
 
     async def _get_json(self, url: str, params: Mapping[str, str | int | float]) -> dict[str, Any]:
-        async with httpx.AsyncClient(headers={"User-Agent": "production-agents/1.0"}) as client:
+        headers = {"User-Agent": "production-agents/1.0"}
+        async with httpx.AsyncClient(verify=self.tls, headers=headers) as client:
             response = await client.get(url, params=params)
             return dict(response.raise_for_status().json())
 
