@@ -55,19 +55,13 @@ class Processes:
 
     def __enter__(self) -> Processes:
         if FORKS:
-            from multiprocessing import forkserver
-
-            forkserver.set_forkserver_preload(["book.processes", *self.imports])
-            # A Ctrl-C on the terminal is ours to handle; the server must not die of it.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                forkserver.ensure_running()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            _start_fork_server(["book.processes", *self.imports])
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         self.kill_all()
+        if FORKS and exc_type is not None:
+            _kill_fork_server()
 
     @contextlib.contextmanager
     def child(self, name: str, target: Callable[..., None], *args: object) -> Iterator[Child]:
@@ -140,6 +134,31 @@ class Processes:
                 if program.poll() is None:
                     _kill_group(program.pid)
                     program.kill()
+
+
+def _start_fork_server(imports: Sequence[str]) -> None:
+    from multiprocessing import forkserver, resource_tracker
+
+    forkserver.set_forkserver_preload(list(imports))
+    # A Ctrl-C on the terminal is ours to handle; the server inherits a mask that keeps it out. The
+    # tracker is started first, because starting it takes the mask off.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _kill_fork_server() -> None:
+    """It ends by itself when we do, but only after its imports: too late for a Ctrl-C."""
+    from multiprocessing import forkserver
+
+    # There is no public way; without this attribute the server ends a second or two later.
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _process(name: str, *args: object) -> BaseProcess:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from book.__main__ import main, seeds_of
+from book.__main__ import main
 from book.chain import Book, ChainError
+from book.cli import seeds_of
 
 
 def command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,228 @@
+"""The commands of ``book``, each a few lines over the module that does the work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from book import agents, generate, present, results, trial
+from book.chain import Book, ChainError
+from book.incident import IncidentError
+from book.processes import Processes
+from book.replay import replay, stories
+from mock_claude import FaultScriptError
+
+app = typer.Typer(
+    help="Replay incidents, run the agent and the tests of Production AI Agent Systems.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+FAILED, WRONG = 1, 2
+
+
+@app.command("list")
+def list_() -> None:
+    """The chapters, their steps in order, and the incident that each step solves."""
+    out = present.console()
+    book = Book.find()
+    present.contents(out, book)
+
+
+@app.command()
+def run(
+    chapter: Annotated[str, typer.Argument(help="chapter-02, 02 or 2")],
+    incident: Annotated[str | None, typer.Option(help="only this incident")] = None,
+    seed: Annotated[int, typer.Option(help="for faults, facts and texts")] = 7,
+    seeds: Annotated[str, typer.Option(help="several seeds: 0-19 or 1,5,9")] = "",
+    save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+) -> None:
+    """Replay a chapter's incidents: the failure, then the cure, measured side by side."""
+    out = present.console()
+    book = Book.find()
+    found = book.chapter(chapter)
+    told = stories(book, found, incident)
+    replays = []
+    with (
+        tempfile.TemporaryDirectory(prefix="book-") as scratch,
+        Processes(trial.IMPORTS, Path(scratch)) as processes,
+    ):
+        for story in told:
+            for each in seeds_of(seeds) or [seed]:
+                present.intro(out, found, story, each)
+                with present.progress(out, story, each) as on_done:
+                    replays.append(replay(story, each, processes, on_done))
+                out.print(present.table(replays[-1]))
+                present.remarks(out, replays[-1])
+    if save is not None:
+        save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
+    if not present.conclusion(out, replays):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def agent(
+    task: Annotated[
+        str | None, typer.Argument(help="what to do; without it you get a prompt")
+    ] = None,
+    step: Annotated[str, typer.Option(help="such as chapter-02/with-retries")] = "reference-agent",
+    live: Annotated[bool, typer.Option(help="the real API, with your ANTHROPIC_API_KEY")] = False,
+    seed: Annotated[int, typer.Option(help="for the simulated world")] = 7,
+) -> None:
+    """Give one task to any step's agent: offline against the simulator, or live."""
+    chosen = Book.find().step(step)
+    raise typer.Exit(asyncio.run(agents.run(chosen, task, live=live, seed=seed)))
+
+
+@app.command("test")
+def run_tests(
+    unit: Annotated[
+        str | None, typer.Argument(help="a chapter, a step or a folder; or all")
+    ] = None,
+) -> None:
+    """Run tests, types and lint of every folder, each in a process of its own."""
+    out = present.console()
+    if not _testing().run(Book.find(), unit, out):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="a chapter, or the earlier of two steps")],
+    b: Annotated[str, typer.Argument(help="the later step")] = "",
+    html: Annotated[Path | None, typer.Option(help="write the chapter as a page here")] = None,
+) -> None:
+    """The lesson in colour: the wiring with context, then each new module whole."""
+    out = present.console()
+    book = Book.find()
+    from book import diff as lessons
+    from book import diff_page
+
+    if html is not None:
+        print(diff_page.write(book, book.chapter(a), html))
+    elif b:
+        lessons.show(book, book.step(a), book.step(b), out)
+    elif a in [step.name for step in book.steps[1:]]:
+        lessons.show(book, book.before(book.step(a)), book.step(a), out)
+    else:
+        lessons.show_chapter(book, book.chapter(a), out)
+
+
+@app.command()
+def propagate(
+    step: Annotated[
+        str | None, typer.Argument(help="where the edit is; or wherever one is")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="only list what would change")] = False,
+) -> None:
+    """Carry an edit of a step down the chain, then format, type-check and test what it touched."""
+    out = present.console()
+    testing = _testing()
+    from book.propagation import run as flow
+
+    book = Book.find()
+    verify = partial(testing.verify, book, out=out)
+    if not flow.run(book, step, dry_run=dry_run, out=out, verify=verify):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def new(
+    step: Annotated[str, typer.Argument(help="its folder's name: words-joined-by-hyphens")],
+    after: Annotated[str, typer.Option(help="the step to copy, such as chapter-02/with-retries")],
+) -> None:
+    """Add a step: a copy of another, with its entry, lesson and README to fill in."""
+    from book import new_step
+
+    book = Book.find()
+    folder = new_step.create(book, step, after)
+    print(folder.relative_to(book.root))
+    for line in new_step.what_is_next(Book(book.root), folder):
+        print(line)
+
+
+@app.command()
+def export(
+    step: Annotated[str, typer.Argument(help="such as chapter-02/with-retries")],
+    folder: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
+) -> None:
+    """Write a folder that runs and passes its tests alone: the agent and what it imports."""
+    from book import export as exporting
+
+    book = Book.find()
+    print(exporting.export(book, book.step(step), folder))
+
+
+@app.command()
+def check(
+    fast: Annotated[bool, typer.Option(help="leave out what runs code")] = False,
+) -> None:
+    """Hold the chain together: drift, lessons, imports, links, model ids, generated blocks."""
+    out = present.console()
+    _testing()
+    from book import checking
+
+    if not checking.run(Book.find(), out, fast=fast):
+        raise typer.Exit(FAILED)
+
+
+@app.command("generate")
+def generate_blocks() -> None:
+    """Write the generated blocks of READMEs and workflow anew."""
+    book = Book.find()
+    for path in generate.write(book):
+        print(path.relative_to(book.root))
+
+
+@app.command("units")
+def list_units(
+    since: Annotated[str, typer.Option(help="only units that changed since this commit")] = "",
+) -> None:
+    """What `book test` knows, as JSON: for a matrix of jobs."""
+    testing = _testing()
+    book = Book.find()
+    found = testing.changed(book, since) if since else testing.units(book)
+    print(json.dumps([unit.name for unit in found]))
+
+
+def _testing() -> ModuleType:
+    """The parts that need pytest: a reader who only replays incidents has not installed it."""
+    try:
+        from book import testing
+    except ModuleNotFoundError as missing:
+        todo = "`make test` or `uv sync --all-packages` installs what tests need"
+        raise ChainError(f"{missing.name} is not installed; {todo}") from None
+    return testing
+
+
+def seeds_of(text: str) -> list[int]:
+    """``0-19`` or ``1,5,9`` as numbers. Raises ChainError for anything else."""
+    numbers: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise ChainError(f"seeds are written like 0-19 or 1,5,9, not {text!r}")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
+def main() -> None:
+    """Run the command; a person's mistake is told in a line or two, never as a traceback."""
+    error_console = present.errors()
+    try:
+        app()  # a wrong call exits with 2, Ctrl-C with 130
+    except (ChainError, IncidentError, FaultScriptError) as error:
+        error_console.print(f"[red]book:[/] {escape(str(error))}")
+        sys.exit(WRONG)
+    except trial.TrialError as error:
+        error_console.print(f"[red]book:[/] {escape(str(error))}")
+        sys.exit(FAILED)
