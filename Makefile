@@ -29,6 +29,7 @@ help: ## this list
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
 	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
+	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
 	@echo "make list        chapters, steps, incidents"
 	@echo "make clean       remove what was installed and cached in this folder"
 
@@ -67,6 +68,14 @@ check: .venv/.installed-all
 .PHONY: propagate
 propagate: .venv/.installed-all
 	@$(BOOK) propagate $(STEP)
+
+.PHONY: sdk-suite
+sdk-suite: .venv/.installed-all
+	@.venv/bin/python infrastructure/mock-claude/sdk_suite.py
+
+.PHONY: bench-simulator
+bench-simulator: .venv/.installed-all
+	@.venv/bin/python infrastructure/mock-claude/bench_simulator.py
 
 .PHONY: clean
 clean:
