@@ -89,7 +89,7 @@ async def _run(host: str, port: int, seed: int, script: FaultScript) -> None:
         _say(f"  model:   ANTHROPIC_BASE_URL={simulator.url} ANTHROPIC_API_KEY=any-key")
         _say(f"  search:  {simulator.search_url}")
         _say(f"  weather: {simulator.geocoding_url} and {simulator.forecast_url}")
-        _say(f"  log:     {simulator.url}/_mock/log")
+        _say(f"  control: {simulator.url}/_mock/log, faults, scripts, latency, reset, metrics")
         await stop.wait()
 
 

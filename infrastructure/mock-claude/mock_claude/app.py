@@ -1,49 +1,45 @@
-"""The routes, and the order in which POST /v1/messages checks and answers.
+"""The routes of the API and of the web services, and the form of every refusal.
 
-This prevents a 500 where the API would have refused. The rule: size, key, version, JSON, fields,
-model, rules across messages; then the model replies, and the reply is limited, counted and
-billed. Whatever refuses raises ApiError, and one handler gives it the API's form.
+This prevents an error body that no client can read. The rule: whatever refuses raises ApiError,
+and one handler gives it the API's form; an unknown path or method gets the same form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mock_claude import (
-    accounts,
-    catalog,
-    paths,
-    request_rules,
-    services,
-    turn,
-    validation,
-    wire,
-)
-from mock_claude.edge import Body
+from mock_claude import guard, lenient, messages_api, models_api, paths, services, wire
+from mock_claude.accounts import Accounts
 from mock_claude.errors import ApiError
-from mock_claude.http_answers import EventStream, json_answer, refusal
+from mock_claude.http_answers import json_answer, refusal
 from mock_claude.ledger import Entry, Ledger
-from mock_claude.reply import Reply
+from mock_claude.messages_api import Model
 from mock_claude.world import World
 
-_INVALID_KEY = "sk-ant-invalid"
+__all__ = ["Model", "build"]
 
 
-Model = Callable[[Mapping[str, object]], Reply]
-
-
-def build(world: World, ledger: Ledger, model: Model) -> Starlette:
+def build(
+    world: World, ledger: Ledger, model: Model, accounts: Accounts | None = None
+) -> Starlette:
     """The API and the web services, without the edge (see ``edge``) in front of them."""
+    counts = Accounts() if accounts is None else accounts
 
     async def messages(request: Request) -> Response:
-        return _answer(request, model)
+        return messages_api.create(request, model, counts)
+
+    async def count_tokens(request: Request) -> Response:
+        return messages_api.count_tokens(request, counts)
+
+    async def lenient_messages(request: Request) -> Response:
+        return lenient.create(request, model, counts)
+
+    async def lenient_count(request: Request) -> Response:
+        return lenient.count_tokens(request, counts)
 
     async def search(request: Request) -> Response:
         status, body = services.search(world, dict(request.query_params))
@@ -57,24 +53,19 @@ def build(world: World, ledger: Ledger, model: Model) -> Starlette:
         status, body = services.forecast(world, dict(request.query_params))
         return json_answer(body, status)
 
-    async def log(request: Request) -> Response:
-        return json_answer(
-            {
-                "exchanges": [exchange.to_json() for exchange in ledger.log.snapshot()],
-                "fired": ledger.fired,
-                "dropped": ledger.log.dropped,
-                "in_flight": ledger.in_flight,
-            }
-        )
-
     app = Starlette(
         routes=[
             Route(paths.MESSAGES, messages, methods=["POST"]),
+            Route(paths.COUNT_TOKENS, count_tokens, methods=["POST"]),
+            Route(paths.MODELS, _models),
+            Route(paths.MODELS + "/{model_id:path}", _model),
+            Route(paths.LENIENT + paths.MESSAGES, lenient_messages, methods=["POST"]),
+            Route(paths.LENIENT + paths.COUNT_TOKENS, lenient_count, methods=["POST"]),
+            Route(paths.LENIENT + paths.MODELS, _lenient_models),
+            Route(paths.LENIENT + paths.MODELS + "/{model_id:path}", _lenient_model),
             Route(paths.SEARCH, search),
             Route(paths.GEOCODING, geocode),
             Route(paths.FORECAST, forecast),
-            Route(paths.CONTROL + "/health", _health),
-            Route(paths.CONTROL + "/log", log),
         ],
         exception_handlers={
             ApiError: _refuse,
@@ -86,53 +77,28 @@ def build(world: World, ledger: Ledger, model: Model) -> Starlette:
     return app
 
 
-async def _health(request: Request) -> Response:
-    return json_answer({"status": "ok"})
+async def _models(request: Request) -> Response:
+    guard.key(request.headers)
+    guard.version(request.headers)
+    return _plain(request, models_api.page(request.query_params))
 
 
-def _answer(request: Request, reply_to: Model) -> Response:
-    entry: Entry = request.state.entry
-    body: Body = request.state.body
-    if body.refusal is not None and body.refusal.status == 413:
-        raise body.refusal
-    _check_key(request.headers)
-    version = _version(request.headers)
-    if body.refusal is not None:
-        raise body.refusal
-    raw = validation.as_object(body.json)
-    asked = validation.check_body(raw, version)
-    model = catalog.lookup(asked.model)
-    if model is None:
-        raise ApiError(404, f"model: {asked.model}")
-    request_rules.check(asked, model)
-    said = turn.limited(reply_to(raw), asked.max_tokens, asked.stop_sequences)
-    entry.usage = accounts.Usage(accounts.prompt_tokens(raw), said.output_tokens)
-    entry.cost_usd = accounts.cost_usd(model.price, entry.usage)
-    message = wire.message(said, entry.usage, raw)
-    headers = wire.headers(entry.request_id)
-    if asked.stream:
-        return EventStream(wire.events(message), headers)
-    return json_answer(message, headers=headers)
+async def _model(request: Request) -> Response:
+    guard.key(request.headers)
+    guard.version(request.headers)
+    return _plain(request, models_api.info(request.path_params["model_id"]))
 
 
-def _check_key(headers: Headers) -> None:
-    """Current SDKs send a bearer token, curl and older ones x-api-key; either will do."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    key = bearer or headers.get("x-api-key", "").strip()
-    if not key:
-        raise ApiError(401, "x-api-key header is required")
-    if key.startswith(_INVALID_KEY):
-        raise ApiError(401, "invalid x-api-key")
+async def _lenient_models(request: Request) -> Response:
+    return _plain(request, models_api.page(request.query_params, lenient=True))
 
 
-def _version(headers: Headers) -> str:
-    version = headers.get("anthropic-version")
-    if version is None:
-        raise ApiError(400, "anthropic-version: header is required")
-    if version not in validation.VERSIONS:
-        raise ApiError(400, f'anthropic-version: "{version}" is not a valid version')
-    return version
+async def _lenient_model(request: Request) -> Response:
+    return _plain(request, lenient.info(request.path_params["model_id"]))
+
+
+def _plain(request: Request, body: object) -> Response:
+    return json_answer(body, headers=wire.headers(_request_id(request)))
 
 
 def _request_id(request: Request) -> str:

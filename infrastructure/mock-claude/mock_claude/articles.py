@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from mock_claude import places
-from mock_claude.subjects import subject_of
+from mock_claude.reading.subjects import subject_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Article:
     extract: str
     facts: tuple[str, ...]
 
+
+_LONGEST = 300
+"""Characters of a query that count, as in MediaWiki's CirrusSearch."""
 
 _FIRST_NAMES = (
     "Ada Anselm Beatrix Casimir Clara Cosima Desmond Edith Elias Emeric Fenella Florian Greta "
@@ -142,7 +145,7 @@ def find(seed: int, query: str) -> list[Article]:
     """One to three articles, the first about the query's subject; none for an empty query."""
     if not places.key(query):
         return []
-    subject = subject_of(query)
+    subject = subject_of(query[:_LONGEST])
     country = _country(subject)
     first = _capital(seed, country) if country else _about(seed, subject)
     others = (f"History of {first.title}", f"{first.title} in literature")

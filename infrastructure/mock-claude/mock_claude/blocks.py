@@ -52,9 +52,40 @@ class Text(Cacheable):
 Texts = Annotated[list[Text], BeforeValidator(as_blocks)]
 
 
+class Base64Image(Strict):
+    type: Literal["base64"]
+    media_type: Literal["image/jpeg", "image/png", "image/gif", "image/webp"]
+    data: str
+
+
+class Base64Pdf(Strict):
+    type: Literal["base64"]
+    media_type: Literal["application/pdf"]
+    data: str
+
+
+class PlainText(Strict):
+    type: Literal["text"]
+    media_type: Literal["text/plain"]
+    data: str
+
+
+class Url(Strict):
+    type: Literal["url"]
+    url: str
+
+
+class UploadedFile(Strict):
+    type: Literal["file"]
+    file_id: str
+
+
+ImageSource = Annotated[Base64Image | Url | UploadedFile, Discriminator("type")]
+
+
 class Image(Cacheable):
     type: Literal["image"]
-    source: Json
+    source: ImageSource
     transformations: Json | None = None
 
 
@@ -62,9 +93,21 @@ class Citations(Strict):
     enabled: bool = False
 
 
+class Blocks(Strict):
+    type: Literal["content"]
+    content: Annotated[
+        list[Annotated[Text | Image, Discriminator("type")]], BeforeValidator(as_blocks)
+    ]
+
+
+DocumentSource = Annotated[
+    Base64Pdf | PlainText | Blocks | Url | UploadedFile, Discriminator("type")
+]
+
+
 class Document(Cacheable):
     type: Literal["document"]
-    source: Json
+    source: DocumentSource
     citations: Citations | None = None
     context: str | None = None
     title: str | None = None
@@ -133,6 +176,7 @@ class ServerBlock(Loose):
         "tool_search_tool_result",
         "container_upload",
     ]
+    cache_control: CacheControl | None = None
 
 
 Block = Annotated[

@@ -1,4 +1,4 @@
-"""Which models the simulator offers, what they cost and what they refuse.
+"""Which models the simulator offers, what they cost and when they end; ``traits`` has the rest.
 
 This prevents a bill, or a refusal, that the real API would not give. The prices are the
 simulator's own copy, so that a test can compare them with another table instead of with itself.
@@ -19,6 +19,8 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
+
+from mock_claude.traits import Traits, traits_of
 
 AS_OF = date(2026, 11, 20)
 
@@ -102,21 +104,6 @@ RETIRES_ON: Mapping[str, date] = MappingProxyType(
     }
 )
 
-_NO_FORCED_TOOLS = frozenset(
-    {"claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1", "claude-mythos-5-1"}
-)
-_PREFILL = frozenset(
-    {
-        "claude-opus-4-5",
-        "claude-opus-4-5-20251101",
-        "claude-sonnet-4-5",
-        "claude-sonnet-4-5-20250929",
-        "claude-haiku-4-5",
-        "claude-haiku-4-5-20251001",
-    }
-)
-_ADAPTIVE_THINKING_ONLY = frozenset({"claude-opus-5-5"})
-
 
 @dataclass(frozen=True)
 class Model:
@@ -125,22 +112,21 @@ class Model:
     id: str
     price: Price
     lifecycle: Literal["active", "deprecated"]
-    forced_tools: bool
-    prefill: bool
-    manual_thinking: bool
+    traits: Traits
 
 
 def lookup(model_id: str) -> Model | None:
     """The model of that id, or None if the API would answer 404: unknown, or retired."""
     price = PRICES.get(model_id)
-    retires_on = RETIRES_ON.get(model_id)
-    if price is None or (retires_on is not None and retires_on <= AS_OF):
+    if price is None or is_retired(model_id):
         return None
-    return Model(
-        id=model_id,
-        price=price,
-        lifecycle="active" if retires_on is None else "deprecated",
-        forced_tools=model_id not in _NO_FORCED_TOOLS,
-        prefill=model_id in _PREFILL,
-        manual_thinking=model_id not in _ADAPTIVE_THINKING_ONLY,
+    lifecycle: Literal["active", "deprecated"] = (
+        "deprecated" if model_id in RETIRES_ON else "active"
     )
+    return Model(model_id, price, lifecycle, traits_of(model_id))
+
+
+def is_retired(model_id: str) -> bool:
+    """Whether the model's retirement lies at or before ``AS_OF``."""
+    retires_on = RETIRES_ON.get(model_id)
+    return retires_on is not None and retires_on <= AS_OF

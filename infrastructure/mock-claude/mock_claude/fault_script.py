@@ -1,46 +1,38 @@
-"""The fault script: TOML in, rules out, and for a mistake its file, line, key and reason.
+"""The fault script: TOML or JSON in, rules, latency and scripts out, or what is wrong and where.
 
-This prevents a script that is accepted and then does something else, or nothing. The rule:
-a misspelt key, a key that its fault does not use, a number that can never apply are errors, with
-the line to go to.
+This prevents a script that is accepted and then does something else, or nothing. The rule: a
+mistake is an error with the line (of TOML) and the key to go to.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
-from typing import TypeVar, cast
 
+from mock_claude import latency as latencies
 from mock_claude.errors import FaultScriptError
-from mock_claude.faults import FaultKind, Latency, Rule
-from mock_claude.toml_places import line_of
+from mock_claude.faults import Rule
+from mock_claude.latency import Latency
+from mock_claude.rule_tables import RESERVED_NAME, latency, rule, rule_to_json
+from mock_claude.script_tables import script, script_to_json
+from mock_claude.scripts import Script
+from mock_claude.tables import Source, unique_names
 
-LARGEST = 1e9  # of any number: thirty years in seconds
-_Read = TypeVar("_Read")
-RESERVED_NAME = "header"  # how the log marks a fault that a request asked for itself
-_TABLES = ("latency", "rule")
-_LATENCY_KEYS = ("messages_s", "search_s", "weather_s")
-_RULE_KEYS = ("name", "path", "model", "after_s", "until_s", "probability", "attempts", "fault")
-_FAULT_KEYS: Mapping[str, tuple[str, ...]] = {
-    "status": ("status", "retry_after_s", "error_type", "error_code", "headers"),
-    "delay": ("delay_s",),
-    "hang": (),
-    "reset": (),
-    "trickle": ("chunk_bytes", "interval_s"),
-}
-_OWN_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
+__all__ = ["RESERVED_NAME", "TABLES", "FaultScript"]
+
+TABLES = ("latency", "rule", "script")
 
 
 @dataclass(frozen=True)
 class FaultScript:
-    """Fault rules in their order, and latency. ``FaultScript()`` does nothing."""
+    """Fault rules and model scripts in their order, and latency. ``FaultScript()`` does nothing."""
 
     rules: tuple[Rule, ...] = ()
     latency: Latency = field(default_factory=Latency)
+    scripts: tuple[Script, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> FaultScript:
@@ -54,170 +46,59 @@ class FaultScript:
 
     @classmethod
     def parse(cls, text: str, source: str = "<script>") -> FaultScript:
-        """Read a script from a text; ``source`` is what errors call it."""
-        return _Parser(text, source).script()
+        """Read a script from TOML; ``source`` is what errors call it."""
+        return cls._of(parse_toml(text, source), Source(source, text))
+
+    @classmethod
+    def from_json(cls, tables: Mapping[str, object], source: str = "body") -> FaultScript:
+        """Read a script from the JSON values of its tables; the inverse of ``to_json``."""
+        return cls._of(tables, Source(source, None))
+
+    @classmethod
+    def _of(cls, tables: Mapping[str, object], source: Source) -> FaultScript:
+        for key in tables:
+            if key not in TABLES:
+                raise source.error((key,), f"unknown key; allowed: {', '.join(TABLES)}")
+        speed = source.table(tables.get("latency", {}), ("latency",))
+        rule_tables = source.array(tables.get("rule", []), ("rule",))
+        script_tables = source.array(tables.get("script", []), ("script",))
+        read = cls(
+            rules=tuple(map(rule, rule_tables)),
+            latency=latency(speed),
+            scripts=tuple(map(script, script_tables)),
+        )
+        unique_names(rule_tables, [each.name for each in read.rules])
+        unique_names(script_tables, [each.name for each in read.scripts])
+        return read
+
+    def to_json(self) -> dict[str, object]:
+        """The script as JSON values: its tables, without what is not used."""
+        return {
+            "latency": latencies.to_json(self.latency),
+            "rule": [rule_to_json(each) for each in self.rules],
+            "script": [script_to_json(each) for each in self.scripts],
+        }
 
     def without_rules(self) -> FaultScript:
-        """The calm run of the same script: its latency, no faults."""
-        return replace(self, rules=())
+        """The calm run of the same script: its latency, without its trouble, rules and scripts."""
+        return replace(self, rules=(), scripts=())
 
 
-class _Parser:
-    def __init__(self, text: str, source: str) -> None:
-        self.text = text
-        self.source = source
-
-    def script(self) -> FaultScript:
-        try:
-            tables = tomllib.loads(self.text)
-        except tomllib.TOMLDecodeError as cause:
-            raise self.syntax_error(str(cause)) from None
-        except RecursionError:
-            raise FaultScriptError(f"{self.source}:1: nested too deeply") from None
-        for key in tables:
-            if key not in _TABLES:
-                raise self.error((key,), f"unknown key; allowed: {', '.join(_TABLES)}")
-        latency = self.table(tables.get("latency", {}), ("latency",))
-        rules = tables.get("rule", [])
-        if not isinstance(rules, list):
-            raise self.error(("rule",), "write each rule as a table under [[rule]]")
-        script = FaultScript(
-            rules=tuple(self.rule(number, rule) for number, rule in enumerate(rules)),
-            latency=self.latency(latency),
-        )
-        names: set[str] = set()
-        for number, rule in enumerate(script.rules):
-            if rule.name in names:
-                raise self.error(("rule", number, "name"), f"{rule.name!r} is taken")
-            names.add(rule.name)
-        return script
-
-    def latency(self, table: _Table) -> Latency:
-        table.allow(_LATENCY_KEYS)
-        return Latency(**{key: table.number(key, 0.0) for key in _LATENCY_KEYS})
-
-    def rule(self, number: int, value: object) -> Rule:
-        table = self.table(value, ("rule", number))
-        table.allow((*_RULE_KEYS, *chain(*_FAULT_KEYS.values())))
-        fault = table.text("fault")
-        if fault not in _FAULT_KEYS:
-            raise table.error("fault", f"{fault!r} is none of {', '.join(_FAULT_KEYS)}")
-        table.allow((*_RULE_KEYS, *_FAULT_KEYS[fault]), of=f"a {fault} rule")
-        name = table.text("name")
-        if not name or name == RESERVED_NAME:
-            raise table.error("name", f"{name!r} cannot be a rule's name")
-        path = table.text("path", Rule.path)
-        if not path.startswith(("/", "*")):
-            raise table.error("path", f"{path!r} matches no path; begin it with / or *")
-        after_s = table.number("after_s", 0.0)
-        until_s = table.optional("until_s", table.number)
-        if until_s is not None and until_s <= after_s:
-            raise table.error("until_s", f"{until_s:g} is not later than after_s ({after_s:g})")
-        return Rule(
-            name=name,
-            fault=cast(FaultKind, fault),
-            path=path,
-            model=table.optional("model", table.text),
-            after_s=after_s,
-            until_s=until_s,
-            probability=table.number("probability", 1.0, most=1.0),
-            attempts=table.optional("attempts", table.whole),
-            status=table.whole("status", least=400, most=599) if fault == "status" else Rule.status,
-            retry_after_s=table.optional("retry_after_s", table.number),
-            error_type=table.optional("error_type", table.text),
-            error_code=self.error_code(table),
-            headers=self.headers(table),
-            delay_s=table.number("delay_s") if fault == "delay" else Rule.delay_s,
-            chunk_bytes=table.whole("chunk_bytes", Rule.chunk_bytes),
-            interval_s=table.number("interval_s", Rule.interval_s),
-        )
-
-    def error_code(self, rule: _Table) -> str | None:
-        code = rule.optional("error_code", rule.text)
-        if code is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", code):
-            raise rule.error("error_code", f"{code!r} is not made of letters, digits and _ . -")
-        return code
-
-    def headers(self, rule: _Table) -> Mapping[str, str]:
-        table = self.table(rule.values.get("headers", {}), (*rule.place, "headers"))
-        for name in table.values:
-            if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-                raise table.error(name, "not a header name")
-            if name.lower() in _OWN_HEADERS:
-                raise table.error(name, "the server sets this header itself")
-            if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", table.text(name)):
-                raise table.error(name, "a header's value is printable ASCII")
-        return {name.lower(): table.text(name) for name in table.values}
-
-    def table(self, value: object, place: tuple[str | int, ...]) -> _Table:
-        if not isinstance(value, dict):
-            raise self.error(place, f"a table is needed, not {_kind(value)}")
-        return _Table(self, value, place)
-
-    def error(self, place: Sequence[str | int], reason: str) -> FaultScriptError:
-        names = ".".join(step for step in place if isinstance(step, str))
-        return FaultScriptError(f"{self.source}:{line_of(self.text, place)}: {names}: {reason}")
-
-    def syntax_error(self, reason: str) -> FaultScriptError:
-        at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", reason)
-        if at is None:
-            return FaultScriptError(f"{self.source}:1: {reason}")
-        line = int(at[1] or self.text.count("\n") + 1)
-        return FaultScriptError(f"{self.source}:{line}: {reason[: at.start()]}")
+def parse_toml(text: str, source: str) -> dict[str, object]:
+    """The tables of a TOML text. FaultScriptError with the line if it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as cause:
+        raise _syntax_error(text, source, str(cause)) from None
+    except RecursionError:
+        raise FaultScriptError(f"{source}:1: nested too deeply") from None
+    except ValueError as cause:  # an integer of more digits than Python reads
+        raise FaultScriptError(f"{source}:1: {cause}") from None
 
 
-@dataclass(frozen=True)
-class _Table:
-    """One table of the script: typed reads that fail with file, line and key."""
-
-    parser: _Parser
-    values: Mapping[str, object]
-    place: tuple[str | int, ...]
-
-    def optional(self, key: str, read: Callable[[str], _Read]) -> _Read | None:
-        return read(key) if key in self.values else None
-
-    def error(self, key: str, reason: str) -> FaultScriptError:
-        return self.parser.error((*self.place, key), reason)
-
-    def allow(self, keys: Sequence[str], of: str = "") -> None:
-        for key in self.values:
-            if key not in keys:
-                what = f"not a key of {of}" if of else "unknown key"
-                raise self.error(key, f"{what}; allowed: {', '.join(keys)}")
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.values.get(key, default)
-        if value is None:
-            raise self.error(key, "is missing")
-        if not isinstance(value, str):
-            raise self.error(key, f"a string is needed, not {_kind(value)}")
-        return value
-
-    def number(self, key: str, default: float | None = None, most: float = LARGEST) -> float:
-        value = self.values.get(key, default)
-        if value is None:
-            raise self.error(key, "is missing")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(key, f"a number is needed, not {_kind(value)}")
-        if not 0 <= value <= most:  # also not a number, and infinity
-            raise self.error(key, f"{value} is not between 0 and {most:.0f}")
-        return float(value)
-
-    def whole(
-        self, key: str, default: int | None = None, least: int = 1, most: int = int(LARGEST)
-    ) -> int:
-        value = self.values.get(key, default)
-        if value is None:
-            raise self.error(key, "is missing")
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(key, f"a whole number is needed, not {_kind(value)}")
-        if not least <= value <= most:
-            raise self.error(key, f"{value} is not between {least} and {most}")
-        return value
-
-
-def _kind(value: object) -> str:
-    names = {str: "a string", bool: "a boolean", int: "a number", float: "a number"}
-    names |= {list: "an array", dict: "a table"}
-    return names.get(type(value), "a date or time")
+def _syntax_error(text: str, source: str, reason: str) -> FaultScriptError:
+    at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", reason)
+    if at is None:
+        return FaultScriptError(f"{source}:1: {reason}")
+    line = int(at[1] or text.count("\n") + 1)
+    return FaultScriptError(f"{source}:{line}: {reason[: at.start()]}")

@@ -1,33 +1,51 @@
-"""Fault rules, and the draw that decides whether one fires.
+"""Fault rules: which request each hits, and which one decides.
 
 This prevents a fault run that cannot be repeated. The rule: a decision depends on the seed, the
-rule's name and the request's own key and attempt, and on nothing that varies from run to run.
-Only ``after_s`` and ``until_s`` look at a clock, which starts with the first request.
+rule's name and the request's own key and attempt (``draws``). Only ``after_s`` and ``until_s``
+look at a clock, which starts with the first request.
 
 Rules are tried in their order. The first that matches and whose draw fires decides alone, also
-when it is a ``delay`` or a ``trickle``, after which the answer still follows.
+when it is a ``delay`` or a ``trickle``, after which the answer still follows. A fault of streams
+matches only requests that ask for a stream.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from mock_claude import paths
+from mock_claude.draws import draw
+from mock_claude.latency import Latency
 
-FaultKind = Literal["status", "delay", "hang", "reset", "trickle"]
+__all__ = ["STREAM_FAULTS", "FaultKind", "Latency", "Request", "Rule", "choose", "draw"]
 
+FaultKind = Literal[
+    "status",
+    "delay",
+    "hang",
+    "reset",
+    "trickle",
+    "stream-error",
+    "stream-cut",
+    "stream-stall",
+    "stream-malformed",
+    "stream-no-stop",
+    "slow-first-token",
+]
 
-@dataclass(frozen=True)
-class Latency:
-    """Seconds added to every answer of a kind, error statuses included."""
-
-    messages_s: float = 0.0
-    search_s: float = 0.0
-    weather_s: float = 0.0
+STREAM_FAULTS = frozenset(
+    {
+        "stream-error",
+        "stream-cut",
+        "stream-stall",
+        "stream-malformed",
+        "stream-no-stop",
+        "slow-first-token",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,7 @@ class Request:
     key: str
     attempt: int
     elapsed_s: float
+    stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,15 +80,20 @@ class Rule:
     delay_s: float = 1.0
     chunk_bytes: int = 1
     interval_s: float = 0.05
+    after_events: int = 4
+    """Events of a stream that arrive whole; the default ends with the first delta."""
+    stall_s: float | None = None
+    """None: for ever."""
 
     def matches(self, request: Request) -> bool:
-        """Whether path, model, window and attempt are this rule's; globs as in a shell."""
+        """Whether path, model, window, attempt and form are this rule's; globs as in a shell."""
         return (
             fnmatchcase(request.path, self.path)
             and (self.model is None or _is_model(request.model, self.model))
             and self.after_s <= request.elapsed_s
             and (self.until_s is None or request.elapsed_s < self.until_s)
             and (self.attempts is None or request.attempt <= self.attempts)
+            and (request.stream or self.fault not in STREAM_FAULTS)
         )
 
 
@@ -85,10 +109,3 @@ def choose(rules: Sequence[Rule], seed: int, request: Request) -> Rule | None:
             if drawn < rule.probability:
                 return rule
     return None
-
-
-def draw(seed: int, rule_name: str, key: str, attempt: int) -> float:
-    """A number in [0, 1), uniform over keys and attempts, the same in every run."""
-    identity = repr((seed, rule_name, key, attempt)).encode()
-    drawn = hashlib.blake2b(identity, digest_size=8).digest()
-    return (int.from_bytes(drawn, "big") >> 11) / (1 << 53)

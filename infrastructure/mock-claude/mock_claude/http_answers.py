@@ -6,6 +6,7 @@ form, whatever the path and method; only a fault on a web service has that servi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from starlette.responses import Response
@@ -41,7 +42,10 @@ def service_fault(path: str, failure: ApiError) -> Response:
 
 
 class EventStream(Response):
-    """Server-sent events, each sent by itself; the last one also ends the answer."""
+    """Server-sent events, each sent by itself; the last one also ends the answer.
+
+    Nothing more is sent once the client has left: asyncio would complain on standard error.
+    """
 
     def __init__(self, events: Iterable[bytes], headers: Mapping[str, str]) -> None:
         self.events = events
@@ -53,8 +57,12 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **head})
+        transport = scope.get("state", {}).get("transport")
         waiting = b""
         for event in self.events:
+            if transport is not None and transport.is_closing():
+                await asyncio.sleep(0)  # lets the server notice that the connection is lost
+                return
             if waiting:
                 await send({"type": "http.response.body", "body": waiting, "more_body": True})
             waiting = event

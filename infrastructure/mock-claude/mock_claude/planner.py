@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from mock_claude import answers
 from mock_claude.conversation import Conversation, PastCall, read_conversation
+from mock_claude.reading.tasks import wishes_in
 from mock_claude.reply import Reply, ToolCall
 from mock_claude.toolbox import Toolbox, offered
 from mock_claude.wishes import (
@@ -24,7 +25,6 @@ from mock_claude.wishes import (
     Search,
     Weather,
     Wish,
-    wishes_in,
 )
 
 _PREAMBLES = {
@@ -36,12 +36,10 @@ _PREAMBLES = {
 }
 
 
+_IS_CAPITAL = re.compile(r"\s+is\s+(?:also\s+)?the\s+(?:[\w-]+\s+){0,3}?capital\b")
+_NAME_BEFORE = re.compile(r"[^\W\d_](?:[^\s:;,()<>\[\]\".]|(?<=St)\.|\s(?=[^\W\d_]))*$")
 _CAPITAL_IS = re.compile(
-    r"(?P<city>[^\W\d_](?:[^\s:;,()<>\[\]\"]|(?<=St)\.|\s(?=[^\W\d_]))*?)"
-    r"\s+is\s+(?:also\s+)?the\s+(?:[\w-]+\s+){0,3}?capital\b"
-)
-_THE_CAPITAL_IS = re.compile(
-    r"\bcapital\b[^\n.:;]{0,60}?\s+is\s+(?:the\s+city\s+of\s+)?(?P<city>[^\W\d_][^\n.:;,()<>\[\]\"]*)"
+    r"\bcapital\b[^\n.:;]{0,60}?\s+is\s+(?:the\s+city\s+of\s+)?(?P<city>[^\n.:;,()<>\[\]\"]{1,60})"
 )
 
 
@@ -64,13 +62,19 @@ _WAITING = _Outcome(waiting=True)
 
 def _capital_in(result: str) -> str | None:
     """The city that a search result names as a capital."""
-    for pattern in (_CAPITAL_IS, _THE_CAPITAL_IS):
-        for match in pattern.finditer(result[:20_000]):
-            city = re.sub(r"^(?:The\s+)?(?:[Cc]ity\s+of\s+)?", "", match["city"]).strip()
-            if city[:1].isupper() and len(city) <= 60:
-                return city
-    title, colon, _ = result.strip().partition(":")
-    return title if colon and 0 < len(title) <= 40 and title[0].isupper() else None
+    result = result[:4000]
+    named = [
+        before[0]
+        for match in _IS_CAPITAL.finditer(result)
+        if (before := _NAME_BEFORE.search(result[max(0, match.start() - 60) : match.start()]))
+    ]
+    named += [match["city"] for match in _CAPITAL_IS.finditer(result)]
+    named.append(result.strip().partition(":")[0] if ":" in result else "")
+    for name in named:
+        city = re.sub(r"^(?:The\s+)?(?:[Cc]ity\s+of\s+)?", "", name).strip()
+        if city[:1].isupper() and len(city) <= 40:
+            return city
+    return None
 
 
 class _Plan:

@@ -1,7 +1,8 @@
 """What the model decided, before it takes the shape of a message: the seam between mind and wire.
 
-The rule-based model (``planner``), and later the scripted ones, return a :class:`Reply`; ``wire``
-turns it into a Messages API body or an event stream. Neither knows the other.
+The rule-based model (``planner``), and the scripted ones, return a :class:`Reply`; ``turn`` holds
+it to the request's limits and ``wire`` turns it into a Messages API body or an event stream.
+Neither knows the other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """One turn of the model: text, then tool calls. With calls the stop reason is ``tool_use``."""
+    """One turn of the model: thinking, text, more text blocks, tool calls, in this order.
+
+    ``stop_reason`` None means ``tool_use`` with calls, ``end_turn`` without; ``stop_details`` goes
+    with it, e.g. ``{"type": "refusal", "category": "cyber", "explanation": None}``. ``thinking``
+    is shown only if the request asks for thinking.
+    """
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
+    more_text: tuple[str, ...] = ()
+    thinking: str = ""
+    stop_reason: str | None = None
+    stop_details: Mapping[str, object] | None = None

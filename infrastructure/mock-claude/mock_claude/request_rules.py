@@ -1,4 +1,4 @@
-"""What must hold across the messages of one request, and between request and model.
+"""What must hold across the messages of one request.
 
 This prevents the failure that agents cause most: a history in which a tool call has no result, or
 a result no call. The rule is the API's: every ``tool_use`` is answered once, in the very next
@@ -12,17 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from mock_claude.blocks import Block, Text, ToolResult, ToolUse
-from mock_claude.catalog import Model
+from mock_claude.blocks import Block, RedactedThinking, Text, Thinking, ToolResult, ToolUse
 from mock_claude.errors import ApiError
-from mock_claude.validation import (
-    ChoiceAny,
-    ChoiceTool,
-    CreateMessage,
-    Message,
-    ThinkingEnabled,
-    ThinkingPlain,
-)
+from mock_claude.parameters import ChoiceTool
+from mock_claude.validation import Message, Prompt
 
 
 @dataclass(frozen=True)
@@ -42,10 +35,9 @@ class RoleTurn:
     blocks: tuple[Placed, ...]
 
 
-def check(request: CreateMessage, model: Model) -> None:
+def check(request: Prompt) -> None:
     """ApiError 400 with the first thing that is wrong."""
     _check_messages(request.messages)
-    _check_stop_sequences(request.stop_sequences)
     turns = list(_turns(request.messages))
     seen: set[str] = set()
     asked: dict[str, Placed] = {}
@@ -54,7 +46,15 @@ def check(request: CreateMessage, model: Model) -> None:
         asked = _calls(turn, seen)
         _check_answered(asked, after)
     _check_tools(request)
-    _check_model(request, model)
+
+
+def check_stop_sequences(sequences: Sequence[str]) -> None:
+    """ApiError 400 for one that is blank."""
+    for number, sequence in enumerate(sequences):
+        if not sequence.strip():
+            raise ApiError(
+                400, f"stop_sequences.{number}: each stop sequence must contain non-whitespace"
+            )
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[RoleTurn]:
@@ -82,14 +82,19 @@ def _check_messages(messages: Sequence[Message]) -> None:
             )
         if any(isinstance(block, Text) and not block.text for block in message.content):
             raise ApiError(400, "messages: text content blocks must be non-empty")
+        for index, block in enumerate(message.content):
+            _check_place(f"messages.{number}.content.{index}", message.role, block)
 
 
-def _check_stop_sequences(sequences: Sequence[str]) -> None:
-    for number, sequence in enumerate(sequences):
-        if not sequence.strip():
-            raise ApiError(
-                400, f"stop_sequences.{number}: each stop sequence must contain non-whitespace"
-            )
+def _check_place(path: str, role: str, block: Block) -> None:
+    """Each kind of block has its roles; the first text is the API's, the others follow it."""
+    kind = block.type
+    if isinstance(block, ToolResult) and role != "user":
+        raise ApiError(400, f"{path}: `tool_result` blocks can only be in `user` messages")
+    if isinstance(block, ToolUse | Thinking | RedactedThinking) and role != "assistant":
+        raise ApiError(400, f"{path}: `{kind}` blocks can only be in `assistant` messages")
+    if role == "system" and not isinstance(block, Text):
+        raise ApiError(400, f"{path}: only `text` blocks can be in `system` messages")
 
 
 def _check_results(turn: RoleTurn, asked: dict[str, Placed]) -> None:
@@ -99,8 +104,6 @@ def _check_results(turn: RoleTurn, asked: dict[str, Placed]) -> None:
             continue
         path = f"messages.{placed.message}.content.{placed.index}"
         tool_id = placed.block.tool_use_id
-        if turn.role != "user":
-            raise ApiError(400, f"{path}: `tool_result` blocks can only be in `user` messages")
         if tool_id in answered:
             raise ApiError(
                 400,
@@ -124,8 +127,6 @@ def _calls(turn: RoleTurn, seen: set[str]) -> dict[str, Placed]:
             continue
         path = f"messages.{placed.message}.content.{placed.index}"
         tool_id = placed.block.id
-        if turn.role != "assistant":
-            raise ApiError(400, f"{path}: `tool_use` blocks can only be in `assistant` messages")
         if tool_id in seen:
             raise ApiError(400, f"{path}: `tool_use` ids must be unique")
         seen.add(tool_id)
@@ -150,7 +151,7 @@ def _check_answered(asked: dict[str, Placed], after: RoleTurn | None) -> None:
         )
 
 
-def _check_tools(request: CreateMessage) -> None:
+def _check_tools(request: Prompt) -> None:
     names = [tool.name for tool in request.tools if tool.name is not None]
     if len(set(names)) < len(names):
         raise ApiError(400, "tools: Tool names must be unique.")
@@ -159,20 +160,3 @@ def _check_tools(request: CreateMessage) -> None:
         raise ApiError(400, "tool_choice: may only be specified while providing tools")
     if isinstance(choice, ChoiceTool) and choice.name not in names:
         raise ApiError(400, f"tool_choice: Tool '{choice.name}' not found in provided tools")
-
-
-def _check_model(request: CreateMessage, model: Model) -> None:
-    if isinstance(request.tool_choice, ChoiceAny | ChoiceTool) and not model.forced_tools:
-        raise ApiError(400, 'tool_choice: type "tool" and "any" are not supported for this model.')
-    thinking = request.thinking
-    manual = isinstance(thinking, ThinkingEnabled) or (
-        isinstance(thinking, ThinkingPlain) and thinking.type == "disabled"
-    )
-    if thinking is not None and manual and not model.manual_thinking:
-        raise ApiError(
-            400,
-            f'"thinking.type.{thinking.type}" is not supported for this model. Use '
-            '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.',
-        )
-    if request.messages[-1].role == "assistant" and not model.prefill:
-        raise ApiError(400, "Prefilling assistant messages is not supported for this model.")

@@ -1,37 +1,30 @@
-"""The server: uvicorn's HTTP protocol on a socket of our own, without uvicorn's process handling.
+"""The simulator as a program uses it: start, stop, where it is, what it saw.
 
-This prevents a simulator that outlives its test. uvicorn.Server takes over signals, polls ten
-times a second and waits for open requests when it stops; a hang would keep it for ever. The rule
-here: start binds and returns, stop cuts every connection, and nothing is printed.
+This prevents a simulator that outlives its test. A server that waits for open requests when it
+stops would be kept for ever by a hang. The rule here: start binds and returns, stop cuts every
+connection, and nothing is printed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import h11
-from uvicorn import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from mock_claude import app, http_answers, paths, planner, wire
+from mock_claude import app, control, fitting, paths
 from mock_claude.edge import Edge
-from mock_claude.errors import ApiError
+from mock_claude.exchanges import LOG_LIMIT, Exchange
 from mock_claude.fault_script import FaultScript
-from mock_claude.ledger import LOG_LIMIT, Exchange, Ledger
+from mock_claude.listening import listen
+from mock_claude.stage import Stage
 from mock_claude.world import World
 
-LOGGER = logging.getLogger("mock_claude.http")
-LOGGER.setLevel(logging.ERROR)  # silent but for a traceback of a bug of ours
-
-_KEEP_ALIVE_S = 3600  # uvicorn's 5 s equals httpx's: idle connections would die in mid-request
 _STOP_S = 2.0
 
 
@@ -39,8 +32,8 @@ class Simulator:
     """A running simulator, as an async context manager.
 
     ``port`` 0 takes any free port. ``model`` decides what to say to a valid request. ``clock``
-    (seconds) drives windows and the log's times. Log, ``fired`` and ``in_flight`` may be read
-    from any thread. Entering raises OSError if the port is taken.
+    (seconds) drives windows, the prompt cache and the log's times. Log, ``fired`` and
+    ``in_flight`` may be read from any thread. Entering raises OSError if the port is taken.
     """
 
     def __init__(
@@ -50,42 +43,21 @@ class Simulator:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        model: app.Model = planner.reply_to,
+        model: app.Model = fitting.reply_to,
         clock: Callable[[], float] = time.monotonic,
         log_limit: int = LOG_LIMIT,
     ) -> None:
-        self.seed = seed
-        self.faults = faults or FaultScript()
         self.host = host
         self.port = port
-        self.world = World(seed)
-        self._model = model
-        self._ledger = Ledger(log_limit, clock)
+        self._stage = Stage(seed, faults or FaultScript(), model, clock, log_limit)
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
         if self._server is not None:
             raise RuntimeError("a Simulator runs once; make a new one")
-        edge = Edge(
-            app.build(self.world, self._ledger, self._model), self._ledger, self.faults, self.seed
-        )
-        config = Config(
-            edge,
-            http=_Protocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-            workers=1,  # else uvicorn reads WEB_CONCURRENCY
-            timeout_keep_alive=_KEEP_ALIVE_S,
-        )
-        config.load()
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Protocol(config, self._state, {}), self.host, self.port, backlog=2048
-        )
+        edge = Edge(self._stage, control.build(self._stage), control.is_control)
+        self._server = await listen(edge, self._state, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -107,6 +79,21 @@ class Simulator:
         except TimeoutError:
             for task in list(self._state.tasks):
                 task.cancel()
+
+    @property
+    def seed(self) -> int:
+        """What faults, draws and the world are drawn from; control's reset may change it."""
+        return self._stage.seed
+
+    @property
+    def faults(self) -> FaultScript:
+        """The script as it is now; control may replace it."""
+        return self._stage.script
+
+    @property
+    def world(self) -> World:
+        """The facts that the web services tell."""
+        return self._stage.world
 
     @property
     def url(self) -> str:
@@ -133,22 +120,27 @@ class Simulator:
     @property
     def log(self) -> Sequence[Exchange]:
         """Finished exchanges, in the order they finished."""
-        return self._ledger.log
+        return self._stage.ledger.log
 
     @property
     def dropped(self) -> int:
         """How many exchanges the log forgot to stay within its limit."""
-        return self._ledger.log.dropped
+        return self._stage.ledger.log.dropped
 
     @property
     def fired(self) -> Counter[str]:
         """How often each fault rule fired; faults asked for by header count as ``header``."""
-        return self._ledger.fired
+        return self._stage.ledger.fired
+
+    @property
+    def played(self) -> Counter[str]:
+        """How often each script decided the model's turn."""
+        return Counter(self._stage.played)
 
     @property
     def in_flight(self) -> int:
         """Requests that have arrived and are not in the log yet."""
-        return self._ledger.in_flight
+        return self._stage.ledger.in_flight
 
     def model_requests(self) -> list[Exchange]:
         """The exchanges of POST /v1/messages."""
@@ -164,37 +156,3 @@ def _reachable(host: str) -> str:
     if address.version == 6:
         return "[::1]" if address.is_unspecified else f"[{host}]"
     return "127.0.0.1" if address.is_unspecified else host
-
-
-class _Protocol(H11Protocol):
-    """uvicorn's protocol; hands its transport to the app and stays silent."""
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.logger = LOGGER
-        self.access_log = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.app_state = {"transport": transport}  # uvicorn copies it to scope["state"]
-
-    def send_400_response(self, msg: str) -> None:
-        """Bytes that are no HTTP: refused in the API's form, if no answer has begun."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.abort()
-            return
-        answer = http_answers.refusal(ApiError(400, msg), wire.new_id("req"))
-        head = [*answer.raw_headers, (b"connection", b"close")]
-        for event in (
-            h11.Response(status_code=400, headers=head, reason=b"Bad Request"),
-            h11.Data(data=bytes(answer.body)),
-            h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()

@@ -2,17 +2,18 @@
 
 This prevents an agent from passing its tests only because the simulator ignores the limits it
 sets. The rule: the text ends before the first stop sequence, then what remains is cut at
-``max_tokens``. A tool call that does not fit whole is left out; the real API may send its
-beginning, which no client can use either.
+``max_tokens``, in the order thinking, text, calls. A tool call that does not fit whole is left
+out; the real API may send its beginning, which no client can use either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mock_claude.accounts import call_tokens, cut_text, text_tokens
+from mock_claude import thinking
 from mock_claude.reply import Reply, ToolCall
+from mock_claude.tokens import call_tokens, cut_text, text_tokens
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,92 @@ class Turn:
     stop_reason: str
     stop_sequence: str | None
     output_tokens: int
+    more_text: tuple[str, ...] = ()
+    thinking: str | None = None
+    """None: there is no thinking block."""
+    thinking_shown: bool = True
+    thinking_tokens: int = 0
+    stop_details: Mapping[str, object] | None = None
 
 
-def limited(reply: Reply, max_tokens: int, stop_sequences: Sequence[str] = ()) -> Turn:
+def limited(
+    reply: Reply,
+    max_tokens: int,
+    stop_sequences: Sequence[str] = (),
+    think: thinking.Mode | None = None,
+) -> Turn:
     """The reply within the request's limits. ``max_tokens`` 0 gives an empty turn."""
-    text, calls, stopped_by = reply.text, reply.calls, _first_stop(reply.text, stop_sequences)
-    reason = "tool_use" if calls else "end_turn"
-    if stopped_by is not None:
-        text, calls, reason = text[: text.index(stopped_by)], (), "stop_sequence"
-    tokens = text_tokens(text)
-    if tokens > max_tokens or max_tokens == 0:
-        return Turn(cut_text(text, max_tokens), (), "max_tokens", None, max_tokens)
-    for number, call in enumerate(calls):
-        tokens += call_tokens(call.name, call.input)
-        if tokens > max_tokens:
-            return Turn(text, calls[:number], "max_tokens", None, max_tokens)
-    return Turn(text, calls, reason, stopped_by, max(tokens, 1))
+    if max_tokens == 0:
+        return Turn("", (), "max_tokens", None, 0)
+    texts, calls, stopped_by = _stopped(reply, stop_sequences)
+    room = _Room(max_tokens)
+    thought = None if think is None else room.text(_thought(reply, think))
+    thinking_tokens = max_tokens - room.left
+    kept = [room.text(text) for text in texts]
+    fitting = room.calls(calls)
+    reason, used, details = "max_tokens", max_tokens, None
+    if not room.is_full:
+        reason = reply.stop_reason or ("tool_use" if calls else "end_turn")
+        used, details = max(max_tokens - room.left, 1), reply.stop_details
+        if stopped_by is not None:
+            reason, details = "stop_sequence", None
+    return Turn(
+        kept[0],
+        fitting,
+        reason,
+        None if room.is_full else stopped_by,
+        used,
+        tuple(kept[1:]),
+        thought,
+        think is None or think.shown,
+        thinking_tokens,
+        details,
+    )
+
+
+class _Room:
+    """What is left of ``max_tokens``; once something does not fit, nothing after it does."""
+
+    def __init__(self, tokens: int) -> None:
+        self.left = tokens
+        self.is_full = False
+
+    def text(self, text: str) -> str:
+        """The beginning of the text that fits."""
+        cut = "" if self.is_full else cut_text(text, self.left)
+        self.left -= text_tokens(cut)
+        self.is_full = self.is_full or cut != text
+        return cut
+
+    def calls(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        """The first calls, as many as fit whole."""
+        fitting = list[ToolCall]()
+        for call in calls:
+            tokens = call_tokens(call.name, call.input)
+            self.is_full = self.is_full or tokens > self.left
+            if self.is_full:
+                break
+            self.left -= tokens
+            fitting.append(call)
+        return tuple(fitting)
+
+
+def _thought(reply: Reply, think: thinking.Mode) -> str:
+    thought = thinking.thought(reply)
+    return thought if think.budget is None else cut_text(thought, think.budget)
+
+
+def _stopped(
+    reply: Reply, sequences: Sequence[str]
+) -> tuple[list[str], tuple[ToolCall, ...], str | None]:
+    """The texts up to the first stop sequence, the calls if there is none, and which it is."""
+    texts = list[str]()
+    for text in (reply.text, *reply.more_text):
+        stopped_by = _first_stop(text, sequences)
+        if stopped_by is not None:
+            return [*texts, text[: text.index(stopped_by)]], (), stopped_by
+        texts.append(text)
+    return texts, reply.calls, None
 
 
 def _first_stop(text: str, sequences: Sequence[str]) -> str | None:

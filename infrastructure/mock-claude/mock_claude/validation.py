@@ -1,46 +1,46 @@
-"""The request body of POST /v1/messages, checked as the API checks it.
+"""The bodies of POST /v1/messages and its count_tokens, checked as the API checks them.
 
 This prevents an agent from passing its tests with a request that the real API refuses. The rule:
 every documented field is accepted, an unknown one is ``x: Extra inputs are not permitted``, and
 the first problem is the answer, with its dotted path. The fields follow
-``types/message_create_params.py`` of anthropic 2.11.0. What concerns several messages at once is
-in ``request_rules``.
+``types/message_create_params.py`` and ``types/message_count_tokens_params.py`` of anthropic
+2.11.0. What concerns several fields at once is in ``request_rules`` and ``model_rules``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Field
 from pydantic import ValidationError as PydanticError
 from pydantic_core import ErrorDetails
 
 from mock_claude.blocks import (
     Block,
-    Cacheable,
     CacheControl,
-    Json,
-    Loose,
+    Document,
+    SearchResult,
     Strict,
+    Text,
     Texts,
-    ToolName,
     as_blocks,
 )
 from mock_claude.errors import ApiError
+from mock_claude.parameters import (
+    ContainerOrId,
+    Diagnostics,
+    Metadata,
+    OutputConfig,
+    ThinkingConfig,
+    Tool,
+    ToolChoice,
+)
 
-VERSIONS = ("2023-06-01", "2026-10-21")
+OLD_VERSION = "2023-06-01"
+VERSIONS = (OLD_VERSION, "2026-10-21")
 MAX_MESSAGES = 100_000
 _LONGEST_TEXT = 2_000  # of a refusal: it may quote a field as long as the body
-
-
-def _as_container(value: object) -> object:
-    return {"id": value} if isinstance(value, str) else value
-
-
-def _by_type(value: object) -> object:
-    """The ``type`` of a tool, which may be missing for a tool of the caller's own."""
-    kind = value.get("type", "custom") if isinstance(value, dict) else "custom"
-    return "custom" if kind is None else str(kind)
 
 
 class Message(Strict):
@@ -48,130 +48,31 @@ class Message(Strict):
     content: Annotated[list[Block], BeforeValidator(as_blocks)]
 
 
-class InputSchema(Loose):
-    type: Literal["object"]
-    properties: Json | None = None
-    required: list[str] | None = None
+class Prompt(Strict):
+    """The body of POST /v1/messages/count_tokens: what a model would be shown."""
 
-
-class CustomTool(Cacheable):
-    type: Literal["custom"] | None = None
-    name: ToolName
-    description: str = ""
-    input_schema: InputSchema
-    allowed_callers: list[str] | None = None
-    defer_loading: bool = False
-    eager_input_streaming: bool | None = None
-    input_examples: list[Json] | None = None
-    strict: bool = False
-
-
-class ServerTool(Loose):
-    """A tool of Anthropic's own, known by its dated type, e.g. ``web_search_20250305``."""
-
-    type: Annotated[
-        str,
-        Field(
-            pattern="^(bash|code_execution|browser_toolset|memory|computer_toolset|text_editor"
-            "|web_search|web_fetch|tool_search_tool_bm25|tool_search_tool_regex)(_[0-9]{8})?$"
-        ),
-    ]
-    name: str | None = None
-
-
-Tool = Annotated[
-    Annotated[CustomTool, Tag("custom")] | Annotated[ServerTool, Tag("server")],
-    Discriminator(lambda value: "custom" if _by_type(value) == "custom" else "server"),
-]
-
-
-class ChoiceAuto(Strict):
-    type: Literal["auto"]
-    disable_parallel_tool_use: bool = False
-
-
-class ChoiceAny(Strict):
-    type: Literal["any"]
-    disable_parallel_tool_use: bool = False
-
-
-class ChoiceTool(Strict):
-    type: Literal["tool"]
-    name: str
-    disable_parallel_tool_use: bool = False
-
-
-class ChoiceNone(Strict):
-    type: Literal["none"]
-
-
-ToolChoice = Annotated[ChoiceAuto | ChoiceAny | ChoiceTool | ChoiceNone, Discriminator("type")]
-Display = Literal["summarized", "omitted"] | None
-
-
-class ThinkingEnabled(Strict):
-    type: Literal["enabled"]
-    budget_tokens: Annotated[int, Field(ge=1024)]
-    display: Display = None
-
-
-class ThinkingAdaptive(Strict):
-    type: Literal["adaptive"]
-    display: Display = None
-
-
-class ThinkingPlain(Strict):
-    type: Literal["disabled", "between_tools"]
-
-
-ThinkingConfig = Annotated[
-    ThinkingEnabled | ThinkingAdaptive | ThinkingPlain, Discriminator("type")
-]
-
-
-class OutputFormat(Strict):
-    type: Literal["json_schema"]
-    json_schema: Json = Field(alias="schema")
-
-
-class OutputConfig(Strict):
-    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    format: OutputFormat | None = None
-
-
-class Metadata(Strict):
-    user_id: str | None = None
-
-
-class Diagnostics(Strict):
-    previous_message_id: str | None = None
-
-
-class Container(Strict):
-    id: str | None = None
-    skills: list[Json] | None = None
-
-
-class CreateMessage(Strict):
-    """The body of POST /v1/messages at version 2026-10-21."""
-
-    max_tokens: Annotated[int, Field(ge=0)]
-    messages: Annotated[list[Message], Field(max_length=MAX_MESSAGES)]
+    messages: list[Message]
     model: str
     cache_control: CacheControl | None = None
-    container: Annotated[Container | None, BeforeValidator(_as_container)] = None
-    diagnostics: Diagnostics | None = None
-    inference_geo: str | None = None
-    metadata: Metadata = Metadata()
     output_config: OutputConfig = OutputConfig()
-    service_tier: Literal["auto", "standard_only"] = "auto"
     speed: Literal["standard", "fast"] | None = None
-    stop_sequences: list[str] = Field(default_factory=list)
-    stream: bool = False
     system: Texts = Field(default_factory=list)
     thinking: ThinkingConfig | None = None
     tool_choice: ToolChoice | None = None
     tools: list[Tool] = Field(default_factory=list)
+
+
+class CreateMessage(Prompt):
+    """The body of POST /v1/messages at version 2026-10-21."""
+
+    max_tokens: Annotated[int, Field(ge=0)]
+    container: ContainerOrId = None
+    diagnostics: Diagnostics | None = None
+    inference_geo: str | None = None
+    metadata: Metadata = Metadata()
+    service_tier: Literal["auto", "standard_only"] = "auto"
+    stop_sequences: list[str] = Field(default_factory=list)
+    stream: bool = False
 
 
 class CreateMessage2023(CreateMessage):
@@ -190,13 +91,52 @@ def as_object(body: object) -> dict[str, object]:
 
 
 def check_body(body: dict[str, object], version: str) -> CreateMessage:
-    """The body as typed values. ApiError 400 names the first field that is wrong."""
-    shape = CreateMessage2023 if version == "2023-06-01" else CreateMessage
+    """The body of a message request. ApiError 400 names the first field that is wrong."""
+    asked = _typed(CreateMessage2023 if version == OLD_VERSION else CreateMessage, body)
+    if version != OLD_VERSION:
+        _check_version_2026(asked.messages)
+    return asked
+
+
+def check_prompt(body: dict[str, object], version: str) -> Prompt:
+    """The body of a count_tokens request. ApiError 400 names the first field that is wrong."""
+    asked = _typed(Prompt, body)
+    if version != OLD_VERSION:
+        _check_version_2026(asked.messages)
+    return asked
+
+
+_Body = TypeVar("_Body", bound=Prompt)
+
+
+def _typed(shape: type[_Body], body: dict[str, object]) -> _Body:
+    messages = body.get("messages")
+    if isinstance(messages, list) and len(messages) > MAX_MESSAGES:  # before each is looked at
+        found = f"at most {MAX_MESSAGES} items after validation, not {len(messages)}"
+        raise ApiError(400, f"messages: List should have {found}")
     try:
         return shape.model_validate(body)
     except PydanticError as problem:
         first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
         raise ApiError(400, _text(first)[:_LONGEST_TEXT]) from None
+
+
+def _check_version_2026(messages: Sequence[Message]) -> None:
+    """What 2023-06-01 still takes. The rules are documented, their texts are ours."""
+    for number, message in enumerate(messages):
+        for index, block in enumerate(message.content):
+            path = f"messages.{number}.content.{index}"
+            if message.role == "assistant" and isinstance(block, Document):
+                raise ApiError(
+                    400, f"{path}: `document` blocks are not permitted in `assistant` messages"
+                )
+            if message.role != "user":
+                continue
+            inner = block.content if isinstance(block, SearchResult) else [block]
+            if any(isinstance(each, Text) and each.citations for each in inner):
+                raise ApiError(
+                    400, f"{path}.citations: not permitted on `text` blocks in `user` messages"
+                )
 
 
 def _text(problem: ErrorDetails) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from mock_claude.accounts import Usage
 from mock_claude.errors import ApiError
+from mock_claude.thinking import signature
 from mock_claude.turn import Turn
 
 ORGANIZATION_ID = "00000000-0000-4000-8000-00000000c1a0"
@@ -51,41 +52,53 @@ def error(failure: ApiError, request_id: str) -> JsonObject:
 
 def message(turn: Turn, usage: Usage, request: Mapping[str, object]) -> JsonObject:
     """The answer to a plain request."""
-    content: list[JsonObject] = [{"type": "text", "text": turn.text}] if turn.text else []
-    content += (
-        {
-            "type": "tool_use",
-            "id": new_id("toolu"),
-            "name": call.name,
-            "caller": {"type": "direct"},
-            "input": dict(call.input),
-        }
-        for call in turn.calls
-    )
     return {
         "id": new_id("msg"),
         "type": "message",
         "role": "assistant",
         "model": request["model"],
-        "content": content,
+        "content": list(_content(turn)),
         "stop_reason": turn.stop_reason,
         "stop_sequence": turn.stop_sequence,
-        "stop_details": None,
+        "stop_details": None if turn.stop_details is None else dict(turn.stop_details),
         "container": None,
         "diagnostics": None,
         "usage": {
             "input_tokens": usage.input_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
-            "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+            "cache_creation_input_tokens": usage.cache_creation_input_tokens,
+            "cache_read_input_tokens": usage.cache_read_input_tokens,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": usage.cache_creation_input_tokens,
+                "ephemeral_1h_input_tokens": 0,  # a mark of one hour counts as five minutes
+            },
             "output_tokens": usage.output_tokens,
-            "output_tokens_details": {"thinking_tokens": 0},
+            "output_tokens_details": {"thinking_tokens": turn.thinking_tokens},
             "server_tool_use": None,
             "service_tier": "standard",
             "inference_geo": request.get("inference_geo") or "global",
             "speed": request.get("speed") or "standard",
         },
     }
+
+
+def _content(turn: Turn) -> Iterator[JsonObject]:
+    if turn.thinking is not None:
+        yield {
+            "type": "thinking",
+            "thinking": turn.thinking if turn.thinking_shown else "",
+            "signature": signature(turn.thinking),
+        }
+    for text in (turn.text, *turn.more_text):
+        if text:
+            yield {"type": "text", "text": text}
+    for call in turn.calls:
+        yield {
+            "type": "tool_use",
+            "id": new_id("toolu"),
+            "name": call.name,
+            "caller": {"type": "direct"},
+            "input": dict(call.input),
+        }
 
 
 _DELTA_USAGE = (
@@ -104,11 +117,20 @@ def events(answer: Mapping[str, object]) -> Iterator[bytes]:
     if not isinstance(usage, dict) or not isinstance(content, list):
         raise TypeError("not a message of this module")
     unsaid: JsonObject = {"content": [], "stop_reason": None, "stop_sequence": None}
-    first_usage = {**usage, "output_tokens": min(1, usage["output_tokens"])}
+    first_usage = {
+        **usage,
+        "output_tokens": min(1, usage["output_tokens"]),
+        "output_tokens_details": {"thinking_tokens": 0},
+    }
     yield _event("message_start", message={**answer, **unsaid, "usage": first_usage})
-    yield _event("ping")
     for index, block in enumerate(content):
-        yield from _block_events(index, block)
+        start, deltas = _told(block)
+        yield _event("content_block_start", index=index, content_block=start)
+        if index == 0:
+            yield _event("ping")  # where recorded streams have it; it may stand anywhere
+        for delta in deltas:
+            yield _event("content_block_delta", index=index, delta=delta)
+        yield _event("content_block_stop", index=index)
     yield _event(
         "message_delta",
         delta={
@@ -122,21 +144,42 @@ def events(answer: Mapping[str, object]) -> Iterator[bytes]:
     yield _event("message_stop")
 
 
-def _block_events(index: int, block: Mapping[str, object]) -> Iterator[bytes]:
-    if block["type"] == "text":
-        start = {**block, "text": ""}
-        deltas = [{"type": "text_delta", "text": piece} for piece in _pieces(str(block["text"]))]
-    else:
-        start = {**block, "input": {}}
-        written = json.dumps(block["input"], ensure_ascii=False)
-        deltas = [
-            {"type": "input_json_delta", "partial_json": piece}
-            for piece in ("", *_pieces(written))  # the first is empty, as in recorded streams
+def _told(block: Mapping[str, object]) -> tuple[JsonObject, Iterator[JsonObject]]:
+    """A block as its start event shows it, and the deltas that bring the rest."""
+    match block["type"]:
+        case "text":
+            return {**block, "text": ""}, _text_deltas(str(block["text"]))
+        case "thinking":
+            start = {**block, "thinking": "", "signature": ""}
+            return start, _thinking_deltas(str(block["thinking"]), str(block["signature"]))
+        case _:
+            return {**block, "input": {}}, _input_deltas(block["input"])
+
+
+def _text_deltas(text: str) -> Iterator[JsonObject]:
+    for piece in _pieces(text):
+        yield {"type": "text_delta", "text": piece}
+
+
+def _thinking_deltas(thinking: str, signed: str) -> Iterator[JsonObject]:
+    for piece in _pieces(thinking) or [""]:  # one empty delta if the thinking is omitted
+        yield {"type": "thinking_delta", "thinking": piece}
+    yield {"type": "signature_delta", "signature": signed}
+
+
+def _input_deltas(arguments: object) -> Iterator[JsonObject]:
+    """An empty piece as in recorded streams, then key by key: no piece spans two of them."""
+    items = list(arguments.items()) if isinstance(arguments, Mapping) else []
+    yield {"type": "input_json_delta", "partial_json": ""}
+    for number, (key, value) in enumerate(items):
+        written = ("{" if number == 0 else ", ") + json.dumps({key: value}, ensure_ascii=False)[
+            1:-1
         ]
-    yield _event("content_block_start", index=index, content_block=start)
-    for delta in deltas:
-        yield _event("content_block_delta", index=index, delta=delta)
-    yield _event("content_block_stop", index=index)
+        written += "}" if number == len(items) - 1 else ""
+        for piece in _pieces(written):
+            yield {"type": "input_json_delta", "partial_json": piece}
+    if not items:
+        yield {"type": "input_json_delta", "partial_json": "{}"}
 
 
 def _pieces(text: str) -> list[str]:

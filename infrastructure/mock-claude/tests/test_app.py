@@ -266,7 +266,7 @@ async def test_the_api_version_is_required_and_known(http: httpx.AsyncClient) ->
 
 
 async def test_sampling_parameters_depend_on_the_version(http: httpx.AsyncClient) -> None:
-    body = {**BODY, "temperature": 0.5}
+    body = {**BODY, "model": "claude-sonnet-4-6", "temperature": 0.5}
     old = {**HEADERS, "anthropic-version": "2023-06-01"}
     assert (await http.post("/v1/messages", json=body, headers=old)).status_code == 200
     answer = await http.post("/v1/messages", json=body, headers=HEADERS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mock_claude import catalog, request_rules, validation
+from mock_claude import cache_rules, catalog, model_rules, request_rules, validation
 from mock_claude.errors import ApiError
 
 NEW, OLD = "2026-10-21", "2023-06-01"
@@ -25,7 +25,11 @@ def refusal(body: object, version: str = NEW) -> str | None:
         asked = validation.check_body(validation.as_object(body), version)
         model = catalog.lookup(asked.model)
         assert model is not None
-        request_rules.check(asked, model)
+        request_rules.check(asked)
+        if isinstance(asked, validation.CreateMessage):
+            request_rules.check_stop_sequences(asked.stop_sequences)
+        cache_rules.check(asked)
+        model_rules.check(asked, model)
     except ApiError as failure:
         if failure.status != 400:
             raise
@@ -197,7 +201,7 @@ def test_more_than_100_000_messages_are_refused() -> None:
 
 @pytest.mark.parametrize("parameter", ["temperature", "top_p", "top_k"])
 def test_sampling_parameters_are_gone_since_2026_10_21(parameter: str) -> None:
-    body = {**GOOD, parameter: 1}
+    body = {**GOOD, "model": "claude-sonnet-4-6", parameter: 1}
     assert refusal(body, NEW) == f"{parameter}: Extra inputs are not permitted"
     assert refusal(body, OLD) is None
 
@@ -284,13 +288,244 @@ def test_newer_models_refuse_forced_tools(choice: dict[str, object]) -> None:
     assert refusal({**body, "model": "claude-sonnet-5"}) is None
 
 
-def test_opus_5_5_thinks_adaptively_only() -> None:
-    disabled = {**GOOD, "thinking": {"type": "disabled"}}
-    assert refusal({**disabled, "model": "claude-opus-5-5"}) == (
-        '"thinking.type.disabled" is not supported for this model. Use "thinking.type.adaptive" '
-        'and "output_config.effort" to control thinking behavior.'
+UNSUPPORTED = (
+    '"thinking.type.{}" is not supported for this model. Use "thinking.type.adaptive" and '
+    '"output_config.effort" to control thinking behavior.'
+)
+BETWEEN_TOOLS = (
+    'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of '
+    '{"type": "disabled"}. The model does not think before responding. The short updates it writes '
+    "between tool calls come back as thinking blocks."
+)
+TOO_HIGH = (
+    '"thinking.type.{}" is not supported at effort "{}" for this model. Use effort "high" or below.'
+)
+ENABLED = {"type": "enabled", "budget_tokens": 1024}
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "effort", "expected"),
+    [
+        ("opus-5-5", {"type": "adaptive"}, "max", None),
+        ("opus-5-5", {"type": "disabled"}, None, UNSUPPORTED.format("disabled")),
+        ("opus-5-5", ENABLED, None, UNSUPPORTED.format("enabled")),
+        ("opus-5-5", {"type": "between_tools"}, None, UNSUPPORTED.format("between_tools")),
+        ("fable-5-1", {"type": "disabled"}, None, UNSUPPORTED.format("disabled")),
+        ("sonnet-5-5", {"type": "between_tools"}, "high", None),
+        ("sonnet-5-5", {"type": "disabled"}, None, BETWEEN_TOOLS),
+        (
+            "sonnet-5-5",
+            {"type": "between_tools"},
+            "xhigh",
+            TOO_HIGH.format("between_tools", "xhigh"),
+        ),
+        ("opus-5", {"type": "disabled"}, "high", None),
+        ("opus-5", {"type": "disabled"}, "max", TOO_HIGH.format("disabled", "max")),
+        ("opus-5", ENABLED, None, UNSUPPORTED.format("enabled")),
+        ("opus-4-7", ENABLED, None, UNSUPPORTED.format("enabled")),
+        ("opus-4-6", ENABLED, None, None),
+        ("haiku-4-5", ENABLED, None, None),
+        (
+            "haiku-4-5",
+            {"type": "adaptive"},
+            None,
+            "adaptive thinking is not supported on this model",
+        ),
+        ("haiku-4-5", None, "low", "This model does not support the effort parameter."),
+        (
+            "opus-4-5",
+            None,
+            "max",
+            "This model does not support effort level 'max'. Supported levels: low, medium, high.",
+        ),
+        ("opus-4-6", None, "max", None),
+    ],
+)
+def test_thinking_and_effort_depend_on_the_model(
+    model: str, thinking: dict[str, Any] | None, effort: str | None, expected: str | None
+) -> None:
+    body = {**GOOD, "model": f"claude-{model}", "max_tokens": 2000}
+    if thinking is not None:
+        body["thinking"] = thinking
+    if effort is not None:
+        body["output_config"] = {"effort": effort}
+    assert refusal(body) == expected
+
+
+def test_manual_thinking_needs_room_and_a_free_choice_of_tools() -> None:
+    body = {**GOOD, "model": "claude-opus-4-6", "thinking": ENABLED, "tools": [TOOL]}
+    tight = {**body, "max_tokens": 1024}
+    assert refusal(tight) == "`max_tokens` must be greater than `thinking.budget_tokens`."
+    forced = {**body, "max_tokens": 2000, "tool_choice": {"type": "any"}}
+    expected = "Thinking may not be enabled when tool_choice forces tool use."
+    assert refusal(forced) == expected
+    assert refusal({**forced, "thinking": {"type": "adaptive"}}) is None
+    assert refusal({**body, "thinking": {**ENABLED, "budget_tokens": 1023}}) == (
+        "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024"
     )
-    assert refusal(disabled) is None
+
+
+def test_max_tokens_has_a_maximum_by_model() -> None:
+    body = {**GOOD, "model": "claude-haiku-4-5", "max_tokens": 64_001}
+    assert refusal(body) == (
+        "max_tokens: 64001 > 64000, which is the maximum allowed number of output tokens for "
+        "claude-haiku-4-5"
+    )
+    assert refusal({**body, "max_tokens": 64_000}) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "sampling", "expected"),
+    [
+        ("opus-5-5", {"temperature": 0.5}, "`temperature` is deprecated for this model."),
+        ("opus-5-5", {"top_p": 0.9}, "`top_p` is deprecated for this model."),
+        ("opus-5-5", {"top_k": 5}, "`top_k` is deprecated for this model."),
+        ("opus-5-5", {"temperature": 1, "top_p": 0.99}, None),
+        ("sonnet-4-6", {"temperature": 0.5}, None),
+        (
+            "sonnet-4-6",
+            {"temperature": 0.5, "top_p": 0.5},
+            "`temperature` and `top_p` cannot both be specified for this model. "
+            "Please use only one.",
+        ),
+    ],
+)
+def test_newer_models_keep_only_the_default_sampling_of_the_old_version(
+    model: str, sampling: dict[str, Any], expected: str | None
+) -> None:
+    assert refusal({**GOOD, "model": f"claude-{model}", **sampling}, OLD) == expected
+
+
+DOCUMENT = {
+    "type": "document",
+    "source": {"type": "text", "media_type": "text/plain", "data": "d"},
+}
+CITATION = {
+    "type": "char_location",
+    "cited_text": "c",
+    "document_index": 0,
+    "document_title": None,
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
+CITED = {**text(), "citations": [CITATION]}
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        (
+            [ASK, assistant(text(), DOCUMENT), ASK],
+            "messages.1.content.1: `document` blocks are not permitted in `assistant` messages",
+        ),
+        (
+            [user(CITED)],
+            "messages.0.content.0.citations: not permitted on `text` blocks in `user` messages",
+        ),
+        (
+            [user({"type": "search_result", "content": [CITED], "source": "s", "title": "t"})],
+            "messages.0.content.0.citations: not permitted on `text` blocks in `user` messages",
+        ),
+        ([user({**text(), "citations": []})], None),
+        ([ASK, assistant(CITED), ASK], None),
+        ([ASK, assistant(call("a")), user({**result("a"), "content": [DOCUMENT]})], None),
+    ],
+)
+def test_what_2026_10_21_refuses_of_documents_and_citations_2023_06_01_takes(
+    messages: list[object], expected: str | None
+) -> None:
+    assert refusal(with_messages(*messages), NEW) == expected
+    assert refusal(with_messages(*messages), OLD) is None
+
+
+def test_blocks_stand_only_where_their_role_may_say_them() -> None:
+    thought = {"type": "thinking", "thinking": "t", "signature": "s"}
+    assert refusal(with_messages(user(thought))) == (
+        "messages.0.content.0: `thinking` blocks can only be in `assistant` messages"
+    )
+    system = {"role": "system", "content": [DOCUMENT]}
+    assert refusal(with_messages(ASK, system, ASK)) == (
+        "messages.1.content.0: only `text` blocks can be in `system` messages"
+    )
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/bmp", "data": ""}},
+            "image.source.base64.media_type: Input should be 'image/jpeg', 'image/png', "
+            "'image/gif' or 'image/webp'",
+        ),
+        ({"type": "image", "source": {"type": "url"}}, "image.source.url.url: Field required"),
+        (
+            {"type": "document", "source": {"type": "base64", "data": ""}},
+            "document.source.base64.media_type: Field required",
+        ),
+    ],
+)
+def test_the_source_of_an_image_or_document_is_checked(
+    block: dict[str, Any], expected: str
+) -> None:
+    assert refusal(with_messages(user(block))) == f"messages.0.content.0.{expected}"
+
+
+SHORT, LONG = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
+
+
+def marked(*marks: dict[str, Any] | None) -> dict[str, Any]:
+    """A request with these marks on its tool, its system prompt, and then its messages."""
+    tool, system, *rest = ({"cache_control": mark} if mark else {} for mark in marks)
+    return {
+        **with_messages(*(user({**text(), **mark}) for mark in rest)),
+        "tools": [{**TOOL, **tool}],
+        "system": [{**text(), **system}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (marked(SHORT, SHORT, SHORT, SHORT), None),
+        (
+            marked(SHORT, SHORT, SHORT, SHORT, SHORT),
+            "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+        ),
+        (
+            {**marked(SHORT, SHORT, SHORT, SHORT), "cache_control": SHORT},
+            "cache_control: takes one of the 4 breakpoints, and 4 blocks with cache_control are "
+            "given already.",
+        ),
+        ({**marked(SHORT, SHORT, SHORT), "cache_control": SHORT}, None),
+        (
+            {**marked(None, None, LONG), "cache_control": SHORT},
+            "cache_control.ttl: the last block has ttl='1h', which differs.",
+        ),
+        (marked(LONG, LONG, SHORT), None),
+        (
+            marked(None, SHORT, None, LONG),
+            "messages.1.content.0.cache_control.ttl: a ttl='1h' cache_control block must not come "
+            "after a ttl='5m' cache_control block. Note that blocks are processed in the following "
+            "order: `tools`, `system`, `messages`.",
+        ),
+        (
+            marked(None, None, {"type": "ephemeral", "ttl": "2h"}),
+            "messages.0.content.0.text.cache_control.ttl: Input should be '5m' or '1h'",
+        ),
+    ],
+)
+def test_cache_breakpoints_are_limited_and_in_order(
+    body: dict[str, Any], expected: str | None
+) -> None:
+    assert refusal(body) == expected
+
+
+def test_breakpoints_within_a_tool_result_count() -> None:
+    inner = [{**text(), "cache_control": SHORT}] * 5
+    answered = {**result("a"), "content": inner}
+    assert refusal(with_messages(ASK, assistant(call("a")), user(answered))) == (
+        "A maximum of 4 blocks with cache_control may be provided. Found 5."
+    )
 
 
 def test_prefilling_ends_with_the_4_6_models() -> None:

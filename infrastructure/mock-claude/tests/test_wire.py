@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -28,6 +29,9 @@ TURNS = st.builds(
     st.sampled_from(["end_turn", "tool_use", "max_tokens"]),
     st.none(),
     st.integers(0, 500),
+    st.lists(st.text(max_size=30), max_size=2).map(tuple),
+    st.none() | st.text(max_size=60),
+    st.booleans(),
 )
 
 
@@ -64,8 +68,12 @@ def test_a_stream_follows_the_grammar_and_adds_up_to_the_message(turn: Turn) -> 
         elif event["type"] == "content_block_delta":
             assert event["index"] == open_block
             piece = event["delta"]
-            if piece["type"] == "text_delta":
-                content[-1]["text"] += piece["text"]
+            if piece["type"] in ("text_delta", "thinking_delta"):
+                kind = piece["type"].removesuffix("_delta")
+                assert "signature" not in content[-1] or not content[-1]["signature"]
+                content[-1][kind] += piece[kind]
+            elif piece["type"] == "signature_delta":
+                content[-1]["signature"] = piece["signature"]
             else:
                 written += piece["partial_json"]
         else:
@@ -90,6 +98,49 @@ def test_a_tool_call_streams_in_pieces_of_which_the_first_is_empty() -> None:
     assert deltas[0] == ""
     assert len(deltas) > 3
     assert json.loads("".join(deltas)) == {"city": "Lisbon" * 10}
+
+
+def test_no_piece_of_an_input_spans_two_keys() -> None:
+    turn = Turn("", (ToolCall("w", {"a": 1, "b": [2], "c": "x" * 30}),), "tool_use", None, 9)
+    pieces = [
+        event["delta"]["partial_json"]
+        for event in _events(wire.message(turn, Usage(1, 9), REQUEST))
+        if event["type"] == "content_block_delta"
+    ]
+    assert pieces[:3] == ["", '{"a": 1', ', "b": [2]']
+    assert json.loads("".join(pieces)) == {"a": 1, "b": [2], "c": "x" * 30}
+
+
+def test_omitted_thinking_streams_as_one_empty_delta_and_the_signature() -> None:
+    shown = Turn("hi", (), "end_turn", None, 9, thinking="so", thinking_shown=True)
+    hidden = replace(shown, thinking_shown=False)
+    told = list[Any]()
+    for turn in (shown, hidden):
+        message = wire.message(turn, Usage(1, 9), REQUEST)
+        deltas = [e["delta"] for e in _events(message) if e["type"] == "content_block_delta"]
+        assert [delta["type"] for delta in deltas] == [
+            "thinking_delta",
+            "signature_delta",
+            "text_delta",
+        ]
+        told.append(deltas)
+    assert [deltas[0]["thinking"] for deltas in told] == ["so", ""]
+    assert told[0][1] == told[1][1]
+
+
+def test_one_ping_follows_the_first_block_s_start() -> None:
+    turn = Turn("a", (ToolCall("w", {}),), "tool_use", None, 9)
+    kinds = [event["type"] for event in _events(wire.message(turn, Usage(1, 9), REQUEST))]
+    assert kinds[:3] == ["message_start", "content_block_start", "ping"]
+    assert kinds.count("ping") == 1
+
+
+def test_a_refusal_carries_its_details() -> None:
+    details = {"type": "refusal", "category": "cyber", "explanation": None}
+    turn = Turn("", (), "refusal", None, 1, stop_details=details)
+    message = wire.message(turn, Usage(1, 1), REQUEST)
+    assert (message["stop_reason"], message["stop_details"]) == ("refusal", details)
+    assert _events(message)[-2]["delta"]["stop_details"] == details
 
 
 def test_usage_starts_with_one_output_token_and_ends_cumulative() -> None:

@@ -27,12 +27,13 @@ _PARTICIPLES = {
 _AMBIGUOUS = ("saved", "read", "noted", "stored", "got", "gotten", "worked")
 _LEAD = re.compile(
     r"""(?:
-      please|pls|kindly|possibly|maybe|perhaps|simply|briefly|yo|just|also|then|next|now|first(?:ly)?(?:\ of\ all|\ off)?|second(?:ly)?
+      please|pls|kindly|possibly|maybe|perhaps|simply|briefly|yo|just|also|then|next|now
+    | first(?:ly)?(?:\ of\ all|\ off)?|second(?:ly)?
     | third(?:ly)?|fourth(?:ly)?|fifth(?:ly)?|finally|lastly|last(?:\ of\ all|\ but\ not\ least)?
     | after(?:ward)?s?\ (?:that|this|which)|afterwards?|subsequently|additionally|furthermore
     | moreover|besides|meanwhile|and|but|so|plus|ok|okay|well|right|sure|alright|great|thanks
-    | thank\ you|hey|hi|hello|greetings|good\ (?:morning|afternoon|evening|day)|dear|claude|there
-    | assistant|agent|again|to\ (?:start|begin|finish|end)(?:\ with)?|in\ addition
+    | thank\ you|(?:hey|hi|hello)(?:\ there)?|greetings|good\ (?:morning|afternoon|evening|day)
+    | dear|claude|assistant|agent|again|to\ (?:start|begin|finish|end)(?:\ with)?|in\ addition
     | on\ top\ of\ that|while\ you(?:['\u2019]re|\ are)\ at\ it|for\ starters|if\ possible
     | (?:when|once|as\ soon\ as|after)\ (?:you(?:['\u2019](?:re|ve)|\ are|\ have)?\ )?(?:all\ )?
       (?:done|finished|ready|(?:got\ |have\ |found\ |know\ )?(?:that|this|both|it|them|all|those|
@@ -49,31 +50,35 @@ _LEAD = re.compile(
     | (?:i|we)(?:['\u2019]ll|\ will)?\ (?:also\ )?(?:want|need|wish|wanna|have)(?:\ (?:you|to)\b)*
     | you\ (?:should|must|need\ to|have\ to|can|could|may)|let['\u2019]?s|let\ us
     | (?:before|after|while|by)(?=\ \w+ing\b) | before\ (?:you|we|i)
-    | (?:after|once|when|as\ soon\ as)\ (?:you|we|i)(?=\ (?:look|search|find|check|calculate|compute|read
-      |save|store|get|know|work|do)\b)
+    | (?:after|once|when|as\ soon\ as)\ (?:you|we|i)(?=\ (?:look|search|find|check|calculate|compute
+      |read|save|store|get|know|work|do)\b)
     | (?:your|my)\ (?:\w+\ )?(?:task|job|question|request)\ (?:is|for\ you\ is)(?:\ to)?
     | be\ so\ (?:kind|good)(?:\ (?:as\ to|and|to))?|do\ me\ a\ favou?r(?:\ and)?|help\ me(?:\ to)?
     | (?:make|be)\ sure\ (?:to|you|that\ you)
-    | don['\u2019]?t\ forget\ to(?=\ (?:save|store|write|note|record|jot|put|add|log|make|read|show|list
-      |search|look|check|tell|calculate|compute)\b)
-    | (?:start|begin|continue|proceed|carry\ on|follow|finish|end|conclude|wrap\ up)(?:\ off|\ up)?
-      \ (?:by|with)|followed\ by|(?:step|task|question|part|item)\ *(?:\d{1,2}|one|two|three|four)
+    | don['\u2019]?t\ forget\ to(?=\ (?:save|store|write|note|record|jot|put|add|log|make|read|show
+      |list|search|look|check|tell|calculate|compute)\b)
+    | (?:start|begin|continue|proceed|carry\ on|follow|finish|end|conclude|wrap\ up)
+      (?:\ off|\ up)?\ (?:by|with) | followed\ by
+    | (?:step|task|question|part|item)\ *(?:\d{1,2}|one|two|three|four)
     | (?:task|question|request|quick\ question|todo|to\ do|(?:my|the)\ (?:task|question)s?)(?=\ *:)
-    )(?![\w'\u2019])[\s,:;!.\u2013\u2014-]*
-    | [-*\u2022\u2013\u2014>]+\s+ | \(?\d{1,2}[.)]\s+ | \(?[a-h][.)]\s+ | \#+\s+ | [\s,:;!.?]+
+    )(?![\w'\u2019])(?:[\s,:;!\u2013\u2014]|[-.](?=\s))*
+    | [-*\u2022\u2013\u2014>]+\s+ | \(?\d{1,2}[.)]\s+ | \(?[a-h][.)]\s+ | \#+\s+
+    | (?:[\s,:;!?]|\.(?!\d))+
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 _TAIL = re.compile(
-    r"""[\s,]*(?:(?<![^\s,.!?;])(?:please|pls|thanks(?:\ a\ lot|\ so\ much|\ in\ advance)?|thx|cheers
-    | thank\ you(?:\ (?:very|so)\ much)?|if\ you\ (?:can|could|would|please|don['\u2019]?t\ mind)
-    | if\ possible|will\ you|would\ you|could\ you|can\ you|asap|claude))?(?:(?<!\.[A-Z])\.|[\s,;!?])*$""",
+    r"""[\s,]*(?:(?<![^\s,.!?;])(?:please|pls|thanks(?:\ a\ lot|\ so\ much|\ in\ advance)?|thx
+    | cheers|thank\ you(?:\ (?:very|so)\ much)?
+    | if\ you\ (?:can|could|would|please|don['\u2019]?t\ mind)
+    | if\ possible|will\ you|would\ you|could\ you|can\ you|asap|claude))?
+    (?:(?<!\.[A-Z])\.|[\s,;!?])*$""",  # not the full stop of "D.C."
     re.IGNORECASE | re.VERBOSE,
 )
 _LOOSE_TAIL = re.compile(
-    r"""[\s,]+(?:for\ me|right\ away|as\ well|too|now|first|next|then|afterwards?|again|once\ more|ok
-    | okay|and|and\ then|quickly|also|if\ you\ have\ (?:it|them)|in\ the\ end|at\ the\ end)$""",
-    re.IGNORECASE | re.VERBOSE,
+    r"""[\s,]+(?:for\ me|right\ away|as\ well|too|now|first|next|then|afterwards?|again|once\ more
+    | ok|okay|and|and\ then|quickly|also|if\ you\ have\ (?:it|them)|in\ the\ end|at\ the\ end)$""",
+    re.VERBOSE,  # "now" is a courtesy, "Now" may end a title
 )
 _PERFECT = re.compile(r"(?:have|ve|having)\s$", re.IGNORECASE)
 

@@ -22,6 +22,7 @@ _SPANS = re.compile(
     r"|(?<![^\s(:,])'(?=\S)[^'\n]*(?:'(?=\w)[^'\n]*)*(?<=\S)'(?!\w)"
     r"|(?<![^\s(:,])\u2018(?=\S)[^\u2018\n]*?(?<=\S)\u2019(?!\w)"
 )
+_SENTENCE_FOLLOWS = re.compile(r"\s+[A-Z]")
 _NAMES = re.compile(
     "|".join(rf"\b{re.escape(name)}\b" for name in places.names_with_and()), re.IGNORECASE
 )
@@ -64,7 +65,10 @@ def prepare(text: str) -> tuple[str, Quotes]:
         if _FIRST + len(spans) > _LAST:
             return match[0]
         spans.append(match[0])
-        return chr(_FIRST + len(spans) - 1)
+        ends = match[0][-2:-1] in (".", "!", "?") and _SENTENCE_FOLLOWS.match(
+            match.string, match.end()
+        )
+        return chr(_FIRST + len(spans) - 1) + ("." if ends else "")
 
     text = re.sub(r"[^\S\n]+", " ", _SPANS.sub(hide, text))
     return _NAMES.sub(hide, text), Quotes(tuple(spans))

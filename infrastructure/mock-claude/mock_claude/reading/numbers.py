@@ -31,7 +31,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _DIGITS_AND_SCALE = re.compile(
-    r"(?<![\w.,])(\d{1,9}(?:\.\d{1,6})?)\s(hundred|thousand|million|billion)\b", re.IGNORECASE
+    r"(?<![\w.,])(\d{1,9}(?:\.\d{1,6})?)\s(dozen|hundred|thousand|million|billion)\b", re.IGNORECASE
 )
 _ORDINAL = re.compile(rf"\bto the ({'|'.join(_ORDINALS)})\b(?:\spower)?(?!\s+of)", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ def _digits(match: re.Match[str]) -> str:
 
 
 def _scaled(match: re.Match[str]) -> str:
-    scale = _SCALES.get(match[2].lower(), 100)
+    scale = {"dozen": 12, "hundred": 100, **_SCALES}[match[2].lower()]
     whole, _, fraction = match[1].partition(".")
     value = int(whole + fraction) * scale
     if not fraction:

@@ -21,7 +21,7 @@ _ENDINGS = (
 )
 _SIZES = "long|tall|old|high|big|deep|wide|heavy|large|fast"
 _QUESTIONS = (
-    re.compile(rf"(?:who|what|when|where|why|how)(?:['\u2019]s|\s+{_BE}|\s+{_DO})\s+(.+)"),
+    re.compile(rf"(?:who|what|when|where|why|how)(?:['\u2019]?s|\s+{_BE}|\s+{_DO})\s+(.+)"),
     re.compile(
         rf"how\s+(?:{_SIZES}|far|many\s+\w+|much)\s+"
         rf"(?:ago\s+)?{_DO}\s+(.+)"

@@ -1,0 +1,62 @@
+"""What may change while the server runs: the script, the seed, and all that a reset forgets.
+
+This prevents a second experiment on one server from inheriting the first one's traces. The rule:
+whatever remembers is here, so that ``reset`` forgets it whole: log, counts, attempts, prompt
+cache, windows. The script stays; it is replaced on its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from starlette.types import ASGIApp
+
+from mock_claude import app, keys, stories
+from mock_claude.accounts import Accounts
+from mock_claude.fault_script import FaultScript
+from mock_claude.ledger import Entry, Ledger
+from mock_claude.reply import Reply
+from mock_claude.world import World
+
+
+class Stage:
+    """The running state of one simulator. ``clock`` gives seconds."""
+
+    api: ASGIApp
+    world: World
+
+    def __init__(
+        self,
+        seed: int,
+        script: FaultScript,
+        model: app.Model,
+        clock: Callable[[], float],
+        log_limit: int,
+    ) -> None:
+        self.script = script
+        self.ledger = Ledger(log_limit, clock)
+        self._model = model
+        self._clock = clock
+        self.reset(seed)
+
+    def reset(self, seed: int) -> None:
+        """Begin anew with this seed, as a new simulator would, but with the script as it is."""
+        self.seed = seed
+        self.ledger.reset()
+        self.attempts = keys.Attempts()
+        self.played: Counter[str] = Counter()
+        self.world = World(seed)
+        self._accounts = Accounts(self._clock)
+        self.api = app.build(self.world, self.ledger, self._reply, self._accounts)
+
+    def began(self, entry: Entry) -> None:
+        """An answer has begun: what its request wrote to the prompt cache can be read."""
+        self._accounts.began(entry.usage)
+
+    def _reply(self, request: Mapping[str, object]) -> Reply:
+        """The model's turn, or that of the first script that has something to say."""
+        name, reply = stories.reply(self.script.scripts, self.seed, self._model, request)
+        if name is not None:
+            self.played[name] += 1
+        return reply
