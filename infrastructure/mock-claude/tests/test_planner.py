@@ -352,6 +352,38 @@ def test_a_note_that_the_agent_shortened_is_not_saved_again() -> None:
     assert reply_to({"tools": TOOLS, "messages": agent.messages[:-1]}).calls == ()
 
 
+def test_of_two_notes_that_the_agent_shortened_each_is_saved_once() -> None:
+    agent = Agent()
+    task = "Compute 6*7 and save it as a note. Compute 5*5 and save that as a note."
+    agent.ask(task)
+    used = agent.messages[3]["content"]
+    saves = [block for block in used if block.get("name") == "save_note"]
+    assert len(saves) == 2
+    saves[0]["input"] = {"text": "42, shortened"}
+    request = {"tools": TOOLS, "messages": agent.messages[:-1]}
+    assert reply_to(request).calls == ()
+    used.remove(saves[1])
+    (missing,) = reply_to(request).calls
+    assert missing.input == {"text": "5*5 = 25"}
+
+
+def test_notes_are_read_again_after_a_save_and_once_a_turn() -> None:
+    agent = Agent()
+    answer = agent.ask("Read my notes, save 'first' as a note, then read my notes again.")
+    assert [[name for name, _ in turn] for turn in agent.turns] == [
+        ["read_notes", "save_note"],
+        ["read_notes"],
+    ]
+    assert "You have no notes yet." in answer
+    assert "1. first" in answer
+    agent = Agent()
+    agent.ask("Save 'a' as a note, read my notes, save 'b' as a note, read my notes.")
+    assert [[name for name, _ in turn] for turn in agent.turns] == [
+        ["save_note", "save_note"],
+        ["read_notes"],
+    ]
+
+
 def test_a_forced_tool_is_called_and_calls_can_be_one_a_turn() -> None:
     messages = [{"role": "user", "content": "6*7 and the weather in Oslo"}]
     request = {"tools": TOOLS, "messages": messages}

@@ -207,6 +207,7 @@ NOTHING = [
     "Don't worry",
     "2026-11-20",
     "My number is 555-123-4567",
+    "We were 10-12 people.",
 ]
 
 
@@ -289,6 +290,13 @@ def test_each_save_refers_to_the_facts_since_the_one_before() -> None:
     text = "Compute 5+5 and save the sum. Then compute 6+6 and save that too. Read the notes."
     first, second = Save(None, (C("5+5"),)), Save(None, (C("6+6"),))
     assert wishes_in(text) == (C("5+5"), first, C("6+6"), second, Read((first, second)))
+
+
+def test_everything_means_the_whole_task_even_after_another_save() -> None:
+    first = Save(None, (C("5+5"),))
+    both = Save(None, (C("5+5"), W("Rome")))
+    text = "Compute 5+5 and save the sum. Weather in Rome? Save everything."
+    assert wishes_in(text) == (C("5+5"), first, W("Rome"), both)
 
 
 def test_reading_depends_on_the_saves_before_it_only() -> None:
