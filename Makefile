@@ -29,6 +29,7 @@ help: ## this list
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
 	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
+	@echo "make test-exports   an exported step in a clean environment; make test THOROUGH=1 with more examples"
 	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
 	@echo "make list        chapters, steps, incidents"
 	@echo "make clean       remove what was installed and cached in this folder"
@@ -42,7 +43,11 @@ chapter-%: .venv/.installed-chapter-%
 
 .PHONY: test
 test: .venv/.installed-all
-	@$(BOOK) test
+	@$(BOOK) test $(if $(THOROUGH),--thorough)
+
+.PHONY: test-exports
+test-exports: .venv/.installed-all
+	@.venv/bin/python -m pytest -q infrastructure/book/slow
 
 test-%: .venv/.installed-all
 	@$(BOOK) test $*

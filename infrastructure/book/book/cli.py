@@ -88,10 +88,13 @@ def run_tests(
     unit: Annotated[
         str | None, typer.Argument(help="a chapter, a step or a folder; or all")
     ] = None,
+    thorough: Annotated[
+        bool, typer.Option(help="as many generated examples as each test asks for")
+    ] = False,
 ) -> None:
     """Run tests, types and lint of every folder, each in a process of its own."""
     out = present.console()
-    if not _testing().run(Book.find(), unit, out):
+    if not _testing().run(Book.find(), unit, out, thorough=thorough):
         raise typer.Exit(FAILED)
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import hypothesis
 import pytest
 from rich.console import Console
 from rich.markup import escape
@@ -37,6 +38,7 @@ IMPORTS = (
     "hypothesis",
 )
 LIMIT_S = 300.0
+EXAMPLES = 25
 SEED = (
     "import anthropic, httpx, pydantic_settings, pytest, hypothesis, starlette, uvicorn, tenacity\n"
 )
@@ -76,9 +78,14 @@ def units(book: Book) -> list[Unit]:
         found += [_step_unit(step) for step in chapter.steps]
     for name, package in (("mock-claude", "mock_claude"), ("book", "book")):
         folder = book.root / "infrastructure" / name
-        found.append(Unit(f"infrastructure/{name}", folder, ("tests",), (package, "tests")))
+        found.append(Unit(f"infrastructure/{name}", folder, ("tests",), _code(folder, package)))
     found.append(Unit("repository", book.root, ("tests",), ("tests",)))
     return found
+
+
+def _code(folder: Path, package: str) -> tuple[str, ...]:
+    scripts = sorted(path.name for path in folder.glob("*.py"))
+    return (package, "tests", *(["slow"] if (folder / "slow").is_dir() else []), *scripts)
 
 
 def _step_unit(step: Step) -> Unit:
@@ -142,9 +149,9 @@ def chosen(book: Book, wanted: str | None) -> list[Unit]:
         raise ChainError(f"there is nothing to test called {wanted!r}. Valid: {names}") from None
 
 
-def run(book: Book, wanted: str | None, out: Console) -> bool:
+def run(book: Book, wanted: str | None, out: Console, *, thorough: bool = False) -> bool:
     """Test what is wanted (see ``chosen``); whether nothing failed."""
-    return run_units(book, chosen(book, wanted), out)
+    return run_units(book, chosen(book, wanted), out, thorough=thorough)
 
 
 def verify(book: Book, steps: Sequence[Step], out: Console) -> bool:
@@ -158,14 +165,14 @@ def verify(book: Book, steps: Sequence[Step], out: Console) -> bool:
     return run_units(book, [unit for unit in units(book) if unit.name in names], out)
 
 
-def run_units(book: Book, picked: list[Unit], out: Console) -> bool:
+def run_units(book: Book, picked: list[Unit], out: Console, *, thorough: bool = False) -> bool:
     """Test, print a line a job and the sums; whether nothing failed."""
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="book-") as scratch,
         Processes(IMPORTS, Path(scratch)) as processes,
     ):
-        jobs = Jobs(book, processes, Path(scratch))
+        jobs = Jobs(book, processes, Path(scratch), None if thorough else EXAMPLES)
         reports = jobs.run(picked, lambda report: _line(out, report))
     skipped = [reason for report in reports for reason in report.skipped]
     passed = sum(report.passed for report in reports)
@@ -191,8 +198,11 @@ def _line(out: Console, report: Report) -> None:
 class Jobs:
     """Runs the jobs of some units on as many workers as there are cores."""
 
-    def __init__(self, book: Book, processes: Processes, scratch: Path) -> None:
+    def __init__(
+        self, book: Book, processes: Processes, scratch: Path, examples: int | None
+    ) -> None:
         self.book = book
+        self.examples = examples
         self.processes = processes
         self.scratch = scratch
         self.types_cache = book.root / ".cache" / "mypy"
@@ -256,7 +266,9 @@ class Jobs:
         began = time.monotonic()
         report = Report(unit.name, "pytest")
         name = unit.name.replace("/", "-")
-        with self.processes.child(name, collect_and_run, unit.path, unit.tests) as child:
+        with self.processes.child(
+            name, collect_and_run, unit.path, unit.tests, self.examples
+        ) as child:
             self._fill(report, child)
         report.seconds = time.monotonic() - began
         return report
@@ -305,8 +317,16 @@ class _Counts:
         self.failed += report.failed
 
 
-def collect_and_run(pipe: Connection, folder: Path, tests: tuple[str, ...]) -> None:
-    """In a child: pytest in ``folder``, whose modules come first on the path."""
+def collect_and_run(
+    pipe: Connection, folder: Path, tests: tuple[str, ...], examples: int | None
+) -> None:
+    """In a child: pytest in ``folder``, whose modules come first on the path.
+
+    ``examples`` bounds what Hypothesis generates for a test that asks for no number of its own.
+    """
+    if examples is not None:
+        hypothesis.settings.register_profile("book", max_examples=examples, deadline=None)
+        hypothesis.settings.load_profile("book")
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     counts = _Counts()

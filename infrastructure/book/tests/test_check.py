@@ -40,10 +40,13 @@ def copy(tmp_path: Path) -> Book:
         if (root / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, target / name)
-    git(target, "init", "-q")
-    git(target, "add", "-A")
-    git(target, "commit", "-qm", "as it is")
     return Book(target)
+
+
+def commit(book: Book) -> None:
+    git(book.root, "init", "-q")
+    git(book.root, "add", "-A")
+    git(book.root, "commit", "-qm", "as it is")
 
 
 def findings(book: Book) -> list[Finding]:
@@ -78,7 +81,7 @@ def later_import(root: Path) -> None:
 
 
 def retired_model(root: Path) -> None:
-    edit(root / "README.md", "The first answers", "It is claude-3-opus-20240229. The first")
+    edit(root / "README.md", "Try an agent\n", "Try an agent\n\nIt is claude-3-opus-20240229.\n")
 
 
 def undeclared_file(root: Path) -> None:
@@ -159,12 +162,15 @@ def test_forty_changed_lines_are_allowed(copy: Book) -> None:
 
 
 def test_generating_mends_a_stale_block_and_nothing_else(copy: Book) -> None:
+    commit(copy)
     stale_block(copy.root)
     assert generate.write(Book(copy.root)) == [copy.root / STEP / "README.md"]
     assert git(copy.root, "status", "--short") == ""
 
 
 def test_a_change_touches_the_units_that_it_can_break(copy: Book) -> None:
+    commit(copy)
+
     def after(name: str) -> list[str]:
         with (copy.root / name).open("a", encoding="utf-8") as file:
             file.write("\n")
