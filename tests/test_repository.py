@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mock_claude import catalog
+from mock_claude.api import catalog
 from readiness import pricing
 
 ROOT = Path(__file__).resolve().parent.parent

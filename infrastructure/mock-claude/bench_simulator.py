@@ -43,10 +43,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from mock_claude import Simulator, fitting, wire
-from mock_claude.exchanges import LOG_LIMIT
+from mock_claude import Simulator
+from mock_claude.accounts.exchanges import LOG_LIMIT
+from mock_claude.api import fitting, wire
 from mock_claude.listening import listen
-from mock_claude.reply import Reply
+from mock_claude.model.reply import Reply
 
 CONNECTIONS = 8
 ROUNDS = 5

@@ -10,16 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mock_claude.accounts.ledger import Exchange
     from mock_claude.errors import FaultScriptError
-    from mock_claude.fault_script import FaultScript
-    from mock_claude.ledger import Exchange
+    from mock_claude.faults.fault_script import FaultScript
     from mock_claude.server import Simulator
 
 __all__ = ["Exchange", "FaultScript", "FaultScriptError", "Simulator"]
 
 _HOMES = {
-    "Exchange": "mock_claude.ledger",
-    "FaultScript": "mock_claude.fault_script",
+    "Exchange": "mock_claude.accounts.ledger",
+    "FaultScript": "mock_claude.faults.fault_script",
     "FaultScriptError": "mock_claude.errors",
     "Simulator": "mock_claude.server",
 }

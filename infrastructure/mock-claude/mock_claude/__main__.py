@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mock_claude.fault_script import FaultScript
+    from mock_claude.faults.fault_script import FaultScript
 
 DEFAULT_PORT = 8765
 _PORTS_TRIED = 100
@@ -52,7 +52,7 @@ def _serve(options: argparse.Namespace) -> int:
     import asyncio
 
     from mock_claude.errors import FaultScriptError
-    from mock_claude.fault_script import FaultScript
+    from mock_claude.faults.fault_script import FaultScript
 
     try:
         script = FaultScript.load(options.faults) if options.faults else FaultScript()

@@ -28,10 +28,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mock_claude import intake, metrics, paths, wire
+from mock_claude import paths
+from mock_claude.accounts import metrics
+from mock_claude.api import wire
+from mock_claude.api.http_answers import json_answer, refusal
 from mock_claude.errors import ApiError, FaultScriptError
-from mock_claude.fault_script import FaultScript, parse_toml
-from mock_claude.http_answers import json_answer, refusal
+from mock_claude.faults import intake
+from mock_claude.faults.fault_script import FaultScript, parse_toml
 from mock_claude.stage import Stage
 
 METRICS = "/metrics"

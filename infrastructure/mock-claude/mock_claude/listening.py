@@ -17,7 +17,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from mock_claude import http_answers, wire
+from mock_claude.api import http_answers, wire
 from mock_claude.errors import ApiError
 
 LOGGER = logging.getLogger("mock_claude.http")

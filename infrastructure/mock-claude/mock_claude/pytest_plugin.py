@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from mock_claude.fault_script import FaultScript
+    from mock_claude.faults.fault_script import FaultScript
     from mock_claude.server import Simulator
 
 
@@ -28,7 +28,7 @@ class StartSimulator(Protocol):
 def start_simulator() -> Iterator[StartSimulator]:
     """Starts simulators, any number of them, and stops them when the test ends."""
     from mock_claude.background import in_background
-    from mock_claude.fault_script import FaultScript
+    from mock_claude.faults.fault_script import FaultScript
     from mock_claude.server import Simulator
 
     with ExitStack() as running:

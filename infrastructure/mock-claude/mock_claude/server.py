@@ -17,13 +17,14 @@ from typing import Self
 
 from uvicorn.server import ServerState
 
-from mock_claude import app, control, fitting, paths
-from mock_claude.edge import Edge
-from mock_claude.exchanges import LOG_LIMIT, Exchange
-from mock_claude.fault_script import FaultScript
+from mock_claude import control, paths
+from mock_claude.accounts.exchanges import LOG_LIMIT, Exchange
+from mock_claude.api import app, fitting
+from mock_claude.faults.edge import Edge
+from mock_claude.faults.fault_script import FaultScript
 from mock_claude.listening import listen
 from mock_claude.stage import Stage
-from mock_claude.world import World
+from mock_claude.world.world import World
 
 _STOP_S = 2.0
 

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp
 
-from mock_claude import app, keys, stories
-from mock_claude.accounts import Accounts
-from mock_claude.fault_script import FaultScript
-from mock_claude.ledger import Entry, Ledger
-from mock_claude.reply import Reply
-from mock_claude.world import World
+from mock_claude.accounts.accounts import Accounts
+from mock_claude.accounts.ledger import Entry, Ledger
+from mock_claude.api import app
+from mock_claude.faults import keys
+from mock_claude.faults.fault_script import FaultScript
+from mock_claude.model import stories
+from mock_claude.model.reply import Reply
+from mock_claude.world.world import World
 
 
 class Stage:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_claude import catalog
-from mock_claude.accounts import Usage, cost_usd, cut_text, prompt_tokens, text_tokens
-from mock_claude.reply import Reply, ToolCall
-from mock_claude.turn import limited
+from mock_claude.accounts.accounts import Usage, cost_usd, cut_text, prompt_tokens, text_tokens
+from mock_claude.api import catalog
+from mock_claude.api.turn import limited
+from mock_claude.model.reply import Reply, ToolCall
 
 ASK = {"messages": [{"role": "user", "content": "12345678"}]}
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mock_claude import Simulator
-from mock_claude.reply import Reply, ToolCall
+from mock_claude.model.reply import Reply, ToolCall
 
 MODEL = "claude-opus-5-5"
 ASK: list[Any] = [{"role": "user", "content": "Weather in Lisbon?"}]

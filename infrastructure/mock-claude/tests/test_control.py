@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from mock_claude import Exchange, FaultScript, Simulator, control
-from mock_claude.metrics import Metrics
-from mock_claude.reply import Reply
+from mock_claude.accounts.metrics import Metrics
+from mock_claude.model.reply import Reply
 from mock_claude.stage import Stage
 
 HEADERS = {"x-api-key": "test", "anthropic-version": "2026-10-21"}

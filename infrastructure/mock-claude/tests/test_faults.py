@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mock_claude import FaultScript, FaultScriptError
 from mock_claude.errors import ApiError
-from mock_claude.fault_headers import rule_from
-from mock_claude.faults import Request, Rule, choose, draw
+from mock_claude.faults.fault_headers import rule_from
+from mock_claude.faults.faults import Request, Rule, choose, draw
 
 NOW = Request("/v1/messages", "claude-opus-5", "key", 1, 0.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mock_claude.fitting import guaranteed, reply_to
-from mock_claude.reply import Reply, ToolCall
+from mock_claude.api.fitting import guaranteed, reply_to
+from mock_claude.model.reply import Reply, ToolCall
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

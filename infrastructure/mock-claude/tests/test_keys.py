@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_claude.keys import Attempts, message_key, query_key
+from mock_claude.faults.keys import Attempts, message_key, query_key
 
 TASK: dict[str, Any] = {
     "model": "claude-opus-5-5",

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_claude import FaultScript, FaultScriptError, Simulator
-from mock_claude.latency import INSTANT, Latency, ModelLatency, Speed, speed
-from mock_claude.reply import Reply
+from mock_claude.faults.latency import INSTANT, Latency, ModelLatency, Speed, speed
+from mock_claude.model.reply import Reply
 
 TABLE = """
 [latency]

@@ -7,8 +7,8 @@ import threading
 from decimal import Decimal
 
 from mock_claude import Exchange
-from mock_claude.accounts import Usage
-from mock_claude.ledger import Ledger
+from mock_claude.accounts.accounts import Usage
+from mock_claude.accounts.ledger import Ledger
 
 
 def _ledger_with(count: int, limit: int = 100) -> Ledger:

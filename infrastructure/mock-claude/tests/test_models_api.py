@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import QueryParams
 
-from mock_claude import Simulator, catalog, models_api
+from mock_claude import Simulator
+from mock_claude.api import catalog, models_api
+from mock_claude.api.traits import THINKING
 from mock_claude.background import in_background
-from mock_claude.traits import THINKING
 
 HEADERS = {"x-api-key": "test", "anthropic-version": "2026-10-21"}
 PROMPT: dict[str, Any] = {

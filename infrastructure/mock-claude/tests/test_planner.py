@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_claude import places
-from mock_claude.planner import reply_to
-from mock_claude.reply import Reply
-from mock_claude.world import WEATHER_CODES, World
+from mock_claude.model.planner import reply_to
+from mock_claude.model.reply import Reply
+from mock_claude.world import places
+from mock_claude.world.world import WEATHER_CODES, World
 
 WORLD = World(3)
 Json = dict[str, Any]

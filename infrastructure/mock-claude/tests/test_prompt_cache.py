@@ -13,10 +13,11 @@ from anthropic import AsyncAnthropic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_claude import FaultScript, Simulator, catalog
-from mock_claude.accounts import Accounts, Usage, cost_usd, prompt_tokens
-from mock_claude.latency import Latency
-from mock_claude.prompt_cache import PromptCache
+from mock_claude import FaultScript, Simulator
+from mock_claude.accounts.accounts import Accounts, Usage, cost_usd, prompt_tokens
+from mock_claude.accounts.prompt_cache import PromptCache
+from mock_claude.api import catalog
+from mock_claude.faults.latency import Latency
 
 OPUS = "claude-opus-5-5"  # minimum 512
 SONNET = "claude-sonnet-5"  # minimum 1,024

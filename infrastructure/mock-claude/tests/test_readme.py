@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mock_claude import FaultScript
-from mock_claude.rule_tables import FAULT_KEYS
-from mock_claude.script_tables import STORY_KEYS
+from mock_claude.faults.rule_tables import FAULT_KEYS
+from mock_claude.faults.script_tables import STORY_KEYS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SCRIPTS = re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)

@@ -15,9 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, create_model
 
-from mock_claude.pattern_text import example as example_of
-from mock_claude.schema_check import fits
-from mock_claude.schema_fit import ABSENT, fit
+from mock_claude.api.pattern_text import example as example_of
+from mock_claude.api.schema_check import fits
+from mock_claude.api.schema_fit import ABSENT, fit
 
 
 class Colour(Enum):

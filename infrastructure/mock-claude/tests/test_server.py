@@ -18,7 +18,7 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from mock_claude import FaultScript, Simulator
-from mock_claude.reply import Reply
+from mock_claude.model.reply import Reply
 
 HEADERS = {"x-api-key": "test", "anthropic-version": "2026-10-21"}
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_claude import services
-from mock_claude.world import World
+from mock_claude.world import World, services
 
 WORLD = World(9)
 GENERATOR = {

@@ -10,12 +10,14 @@ from anthropic import AsyncAnthropic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_claude import FaultScript, FaultScriptError, Simulator, fitting, stories
-from mock_claude.conversation import read_conversation
-from mock_claude.orders import found
-from mock_claude.reply import Reply, ToolCall
-from mock_claude.spoil import NOTHING, spoiled
-from mock_claude.toolbox import offered
+from mock_claude import FaultScript, FaultScriptError, Simulator
+from mock_claude.api import fitting
+from mock_claude.model import stories
+from mock_claude.model.conversation import read_conversation
+from mock_claude.model.orders import found
+from mock_claude.model.reply import Reply, ToolCall
+from mock_claude.model.spoil import NOTHING, spoiled
+from mock_claude.model.toolbox import offered
 
 MODEL = "claude-opus-5-5"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_claude.reply import Reply, ToolCall
-from mock_claude.thinking import Mode
-from mock_claude.tokens import call_tokens, text_tokens
-from mock_claude.turn import limited
+from mock_claude.accounts.tokens import call_tokens, text_tokens
+from mock_claude.api.thinking import Mode
+from mock_claude.api.turn import limited
+from mock_claude.model.reply import Reply, ToolCall
 
 CALLS = (ToolCall("weather", {"city": "Lisbon"}),)
 SHOWN = Mode(shown=True, budget=None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mock_claude import cache_rules, catalog, model_rules, request_rules, validation
+from mock_claude.api import cache_rules, catalog, model_rules, request_rules, validation
 from mock_claude.errors import ApiError
 
 NEW, OLD = "2026-10-21", "2023-06-01"

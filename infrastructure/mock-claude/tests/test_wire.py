@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_claude import wire
-from mock_claude.accounts import Usage
+from mock_claude.accounts.accounts import Usage
+from mock_claude.api import wire
+from mock_claude.api.turn import Turn
 from mock_claude.errors import ApiError
-from mock_claude.reply import ToolCall
-from mock_claude.turn import Turn
+from mock_claude.model.reply import ToolCall
 
 REQUEST: dict[str, object] = {"model": "claude-opus-5-5"}
 JSON = st.recursive(

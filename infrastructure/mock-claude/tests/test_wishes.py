@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_claude.reading.tasks import wishes_in
-from mock_claude.wishes import (
+from mock_claude.model.reading.tasks import wishes_in
+from mock_claude.model.wishes import (
     Calculate,
     CapitalWeather,
     Fact,

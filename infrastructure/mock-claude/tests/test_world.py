@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_claude import places
-from mock_claude.world import WEATHER_CODES, World
+from mock_claude.world import places
+from mock_claude.world.world import WEATHER_CODES, World
 
 SUBJECTS = [
     "Aldwyn Viaduct",

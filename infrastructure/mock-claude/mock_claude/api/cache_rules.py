@@ -1,0 +1,79 @@
+"""Where a request may carry ``cache_control``, and how often.
+
+This prevents a fifth breakpoint, which the API refuses, from passing here. Rules from
+reference/claude-api.md 1.8: at most four; a ``cache_control`` of the whole request takes one of
+them and must agree with a mark on the last block; what lives an hour stands before what lives
+five minutes, in the order tools, system, messages. Texts as the API sends them; the two about the
+whole request are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mock_claude.api.blocks import CacheControl, ToolResult
+from mock_claude.api.validation import Prompt
+from mock_claude.errors import ApiError
+
+MOST = 4
+
+Mark = tuple[str, CacheControl]
+
+
+def check(request: Prompt) -> None:
+    """ApiError 400 with the first thing that is wrong."""
+    marks = list(_marks(request))
+    if len(marks) > MOST:
+        raise ApiError(
+            400,
+            f"A maximum of {MOST} blocks with cache_control may be provided. Found {len(marks)}.",
+        )
+    seen_5m = False
+    for path, mark in marks:
+        if mark.ttl == "1h" and seen_5m:
+            raise ApiError(
+                400,
+                f"{path}.cache_control.ttl: a ttl='1h' cache_control block must not come after a "
+                "ttl='5m' cache_control block. Note that blocks are processed in the following "
+                "order: `tools`, `system`, `messages`.",
+            )
+        seen_5m = seen_5m or mark.ttl == "5m"
+    if request.cache_control is not None:
+        _check_automatic(request, request.cache_control, marks)
+
+
+def _check_automatic(request: Prompt, automatic: CacheControl, marks: Sequence[Mark]) -> None:
+    if len(marks) == MOST:
+        raise ApiError(
+            400,
+            "cache_control: takes one of the 4 breakpoints, and 4 blocks with cache_control are "
+            "given already.",
+        )
+    content = request.messages[-1].content
+    last = content[-1] if content else None
+    own = getattr(last, "cache_control", None)
+    if isinstance(own, CacheControl) and own.ttl != automatic.ttl:
+        raise ApiError(
+            400, f"cache_control.ttl: the last block has ttl='{own.ttl}', which differs."
+        )
+
+
+def _marks(request: Prompt) -> Iterator[Mark]:
+    """Every mark with the path of its block, in the order in which prompts are processed."""
+    for place, tool in enumerate(request.tools):
+        yield from _mark(f"tools.{place}", tool.cache_control)
+    yield from _block_marks("system", request.system)
+    for place, message in enumerate(request.messages):
+        yield from _block_marks(f"messages.{place}.content", message.content)
+
+
+def _block_marks(path: str, blocks: Sequence[object]) -> Iterator[Mark]:
+    for place, block in enumerate(blocks):
+        if isinstance(block, ToolResult):
+            yield from _block_marks(f"{path}.{place}.content", block.content)
+        yield from _mark(f"{path}.{place}", getattr(block, "cache_control", None))
+
+
+def _mark(path: str, value: object) -> Iterator[Mark]:
+    if isinstance(value, CacheControl):
+        yield path, value

@@ -1,0 +1,91 @@
+"""Holds what the model says to the schemas of the request: tool inputs and structured output.
+
+This prevents the simulator from breaking a promise of the API. Two rules. For every model, what
+the API guarantees: the input of a ``strict`` tool fits its schema, and with ``output_config
+.format`` the text is JSON that fits. For the stand-in (``planner``), which knows a few tools by
+name: the input of any tool fits, and a tool that the task names is called, once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mock_claude.api.schema_check import fits
+from mock_claude.api.schema_fit import ABSENT, fit
+from mock_claude.model import planner
+from mock_claude.model.conversation import read_conversation
+from mock_claude.model.reply import Reply, ToolCall
+from mock_claude.model.toolbox import ARGUMENTS, offered
+
+
+def reply_to(request: Mapping[str, object]) -> Reply:
+    """The stand-in's next turn, with tools that it does not know by name."""
+    reply = planner.reply_to(request)
+    calls = reply.calls or _named(request)
+    return replace(reply, calls=_fitted(calls, request, strict_only=False))
+
+
+def guaranteed(reply: Reply, request: Mapping[str, object]) -> Reply:
+    """The reply with what the API guarantees, whichever model it comes from."""
+    reply = replace(reply, calls=_fitted(reply.calls, request, strict_only=True))
+    schema = _output_schema(request)
+    if schema is None or reply.calls or reply.stop_reason is not None:
+        return reply
+    return replace(reply, text=_as_json(reply.text, schema), more_text=())
+
+
+def _named(request: Mapping[str, object]) -> tuple[ToolCall, ...]:
+    """Calls of unknown tools that the task names and that it has not called yet."""
+    said = read_conversation(request)
+    done = {call.name for call in said.calls}
+    names = [
+        name for name in offered(request).schemas if name not in ARGUMENTS and name not in done
+    ]
+    calls = [
+        ToolCall(name, {}) for name in names if re.search(rf"(?<![\w-]){name}(?![\w-])", said.task)
+    ]
+    choice = request.get("tool_choice")
+    if isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use") is True:
+        calls = calls[:1]
+    return tuple(calls)
+
+
+def _fitted(
+    calls: tuple[ToolCall, ...], request: Mapping[str, object], *, strict_only: bool
+) -> tuple[ToolCall, ...]:
+    if not calls:
+        return calls
+    tools = request.get("tools")
+    schemas = {
+        tool.get("name"): tool.get("input_schema")
+        for tool in (tools if isinstance(tools, list) else ())
+        if isinstance(tool, Mapping) and (tool.get("strict") is True or not strict_only)
+    }
+    words = read_conversation(request).task
+    return tuple(_call(call, schemas.get(call.name), words) for call in calls)
+
+
+def _call(call: ToolCall, schema: object, words: str) -> ToolCall:
+    if schema is None or fits(schema, dict(call.input), schema):
+        return call
+    made = fit(schema, dict(call.input), words)
+    return ToolCall(call.name, made) if isinstance(made, Mapping) else call
+
+
+def _output_schema(request: Mapping[str, object]) -> object:
+    config = request.get("output_config")
+    form = config.get("format") if isinstance(config, Mapping) else None
+    return form.get("schema") if isinstance(form, Mapping) else None
+
+
+def _as_json(text: str, schema: object) -> str:
+    """The text if it is JSON that fits, else JSON that does, with the text where one fits."""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        given = ABSENT
+    made = fit(schema, given, text)
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":"))

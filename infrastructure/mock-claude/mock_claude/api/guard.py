@@ -1,0 +1,40 @@
+"""The headers that every request to the API must bring: a key and a known API version.
+
+This prevents a client that forgets either from passing its tests. Texts of refusals as in
+reference/claude-api.md 1.9, or as the API is known to send them.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+
+from mock_claude.api.validation import VERSIONS
+from mock_claude.errors import ApiError
+
+INVALID_KEY = "sk-ant-invalid"
+"""A key that begins so is refused; any other will do."""
+
+
+def key(headers: Headers) -> str:
+    """The API key; ApiError 401 without one.
+
+    Current SDKs send a bearer token, curl and older ones x-api-key; either will do.
+    """
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    found = bearer or headers.get("x-api-key", "").strip()
+    if not found:
+        raise ApiError(401, "x-api-key header is required")
+    if found.startswith(INVALID_KEY):
+        raise ApiError(401, "invalid x-api-key")
+    return found
+
+
+def version(headers: Headers) -> str:
+    """The API version; ApiError 400 if it is missing or unknown."""
+    found = headers.get("anthropic-version")
+    if found is None:
+        raise ApiError(400, "anthropic-version: header is required")
+    if found not in VERSIONS:
+        raise ApiError(400, f'anthropic-version: "{found}" is not a valid version')
+    return found

@@ -1,0 +1,129 @@
+"""The edge in front of the API: it logs every request, adds latency and commits the faults.
+
+This prevents faults that only a mock could produce. They happen where they do in production,
+between client and API: a hang never answers, a reset kills the TCP connection, a delay, a trickle
+and a broken stream spoil an answer that the API had given. The API behind the edge knows of none.
+
+The order for one request: read its body, find its key and attempt, let its own headers or else
+the script choose a fault, then hang up, refuse, or pass it on. A fault thus comes before the key
+and the body are checked. Waiting always watches the client: one that leaves ends its request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mock_claude import paths
+from mock_claude.accounts.ledger import Entry
+from mock_claude.api import http_answers
+from mock_claude.errors import ApiError
+from mock_claude.faults import fault_headers, latency
+from mock_claude.faults.faults import Request, Rule, choose
+from mock_claude.faults.intake import Body, describe, is_messages, read
+from mock_claude.faults.pace import Pace, reset, until_left
+
+if TYPE_CHECKING:
+    from mock_claude.stage import Stage
+
+__all__ = ["Body", "Edge"]
+
+
+class Edge:
+    """An ASGI application around the API's. Control's paths pass by it untouched."""
+
+    def __init__(self, stage: Stage, control: ASGIApp, is_control: Callable[[str], bool]) -> None:
+        self._stage = stage
+        self._control = control
+        self._is_control = is_control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._is_control(scope["path"]):
+            await self._control(scope, receive, send)
+            return
+        ledger = self._stage.ledger
+        entry = ledger.open(scope["method"], scope["path"])
+        try:
+            await self._serve(scope, receive, send, entry)
+        finally:
+            ledger.close(entry)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
+        stage = self._stage
+        data = await read(receive)
+        if data is None:
+            return
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = describe(scope, headers, data, entry)
+        entry.attempt = stage.attempts.next(entry.key)
+        scope["state"].update(entry=entry, body=body)
+        answer, wait_s = stage.api, stage.script.latency.constant_s(scope["path"])
+        transport = scope["state"]["transport"]
+        try:
+            rule = self._choose(scope["path"], headers, entry)
+        except ApiError as refusal:
+            rule, answer = None, http_answers.refusal(refusal, entry.request_id)
+        match rule and rule.fault:
+            case "hang":
+                await until_left(receive)
+                return
+            case "reset":
+                reset(transport)
+                await until_left(receive)
+                return
+            case "status" if rule is not None:
+                answer = _status_answer(scope["path"], rule, entry.request_id)
+            case "delay" if rule is not None:
+                wait_s += rule.delay_s
+        pace = Pace(
+            receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
+            stage.ledger.close,
+        )  # fmt: skip
+        await answer(scope, receive, pace)
+
+    def _choose(self, path: str, headers: Mapping[str, str], entry: Entry) -> Rule | None:
+        """The rule that decides; ApiError if the request's own headers ask for nonsense."""
+        stage = self._stage
+        asked = fault_headers.rule_from(headers, stream=entry.stream)
+        rules = stage.script.rules if asked is None else (asked, *stage.script.rules)
+        request = Request(path, entry.model, entry.key, entry.attempt, entry.at_s, entry.stream)
+        rule = choose(rules, stage.seed, request)
+        if rule is not None:
+            stage.ledger.fire(entry, rule.name)
+        return rule
+
+    def _speed(self, entry: Entry) -> latency.Speed:
+        if entry.model is None or not is_messages(entry.path):
+            return latency.INSTANT
+        stage = self._stage
+        return latency.speed(
+            stage.script.latency, stage.seed, entry.model, entry.key, entry.attempt, entry.others
+        )
+
+
+_MESSAGES = {
+    429: "This request would exceed your organization's rate limit. Please try again later.",
+    500: "Internal server error",
+    529: "Overloaded",
+}
+
+
+def _status_answer(path: str, rule: Rule, request_id: str) -> Response:
+    headers = dict(rule.headers)
+    if rule.retry_after_s is not None:
+        seconds = rule.retry_after_s
+        text = str(int(seconds)) if seconds.is_integer() else str(seconds)
+        headers.setdefault("retry-after", text)
+    failure = ApiError(
+        rule.status,
+        _MESSAGES.get(rule.status, f"Simulated fault: status {rule.status}"),
+        error_type=rule.error_type,
+        error_code=rule.error_code,
+        headers=headers,
+    )
+    if path in paths.SERVICES:
+        return http_answers.service_fault(path, failure)
+    return http_answers.refusal(failure, request_id)

@@ -1,0 +1,111 @@
+"""Fault rules: which request each hits, and which one decides.
+
+This prevents a fault run that cannot be repeated. The rule: a decision depends on the seed, the
+rule's name and the request's own key and attempt (``draws``). Only ``after_s`` and ``until_s``
+look at a clock, which starts with the first request.
+
+Rules are tried in their order. The first that matches and whose draw fires decides alone, also
+when it is a ``delay`` or a ``trickle``, after which the answer still follows. A fault of streams
+matches only requests that ask for a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from mock_claude import paths
+from mock_claude.faults.draws import draw
+from mock_claude.faults.latency import Latency
+
+__all__ = ["STREAM_FAULTS", "FaultKind", "Latency", "Request", "Rule", "choose", "draw"]
+
+FaultKind = Literal[
+    "status",
+    "delay",
+    "hang",
+    "reset",
+    "trickle",
+    "stream-error",
+    "stream-cut",
+    "stream-stall",
+    "stream-malformed",
+    "stream-no-stop",
+    "slow-first-token",
+]
+
+STREAM_FAULTS = frozenset(
+    {
+        "stream-error",
+        "stream-cut",
+        "stream-stall",
+        "stream-malformed",
+        "stream-no-stop",
+        "slow-first-token",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a rule may look at."""
+
+    path: str
+    model: str | None
+    key: str
+    attempt: int
+    elapsed_s: float
+    stream: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a fault happens, and what happens then. Times in seconds."""
+
+    name: str
+    fault: FaultKind
+    path: str = paths.MESSAGES
+    model: str | None = None
+    after_s: float = 0.0
+    until_s: float | None = None
+    probability: float = 1.0
+    attempts: int | None = None
+    status: int = 529
+    retry_after_s: float | None = None
+    error_type: str | None = None
+    error_code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    delay_s: float = 1.0
+    chunk_bytes: int = 1
+    interval_s: float = 0.05
+    after_events: int = 4
+    """Events of a stream that arrive whole; the default ends with the first delta."""
+    stall_s: float | None = None
+    """None: for ever."""
+
+    def matches(self, request: Request) -> bool:
+        """Whether path, model, window, attempt and form are this rule's; globs as in a shell."""
+        return (
+            fnmatchcase(request.path, self.path)
+            and (self.model is None or _is_model(request.model, self.model))
+            and self.after_s <= request.elapsed_s
+            and (self.until_s is None or request.elapsed_s < self.until_s)
+            and (self.attempts is None or request.attempt <= self.attempts)
+            and (request.stream or self.fault not in STREAM_FAULTS)
+        )
+
+
+def _is_model(model: str | None, glob: str) -> bool:
+    return model is not None and fnmatchcase(model, glob)
+
+
+def choose(rules: Sequence[Rule], seed: int, request: Request) -> Rule | None:
+    """The rule that decides this request, if any."""
+    for rule in rules:
+        if rule.matches(request):
+            drawn = draw(seed, rule.name, request.key, request.attempt)
+            if drawn < rule.probability:
+                return rule
+    return None

@@ -1,0 +1,85 @@
+"""A request as it comes in: its whole body, its JSON, its key.
+
+This prevents a body that is read twice, or half. The rule: the edge reads it once, up to a limit,
+and describes in the entry of the log what can be known of it before anyone has checked it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic_core import from_json
+from starlette.types import Receive, Scope
+
+from mock_claude import paths
+from mock_claude.accounts.ledger import Entry
+from mock_claude.errors import ApiError
+from mock_claude.faults import keys
+
+BODY_LIMIT = 32 * 1024 * 1024  # bytes; [DOC 2026-04-26] a longer body is refused with 413
+_READ_LIMIT = 8 * BODY_LIMIT  # ... and one beyond this is not even read to its end
+
+
+@dataclass(frozen=True)
+class Body:
+    """The body of a request: its JSON if it is a model request and can be read, else why not."""
+
+    json: object = None
+    refusal: ApiError | None = None
+
+
+async def read(receive: Receive) -> bytes | None:
+    """The whole body, or its first 32 MB and a bit; None if the client left before its end."""
+    parts, kept, seen = list[bytes](), 0, 0
+    while seen <= _READ_LIMIT:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        seen += len(part)
+        if kept <= BODY_LIMIT:
+            parts.append(part)
+            kept += len(part)
+        if not message.get("more_body", False):
+            break
+    return b"".join(parts)
+
+
+def describe(scope: Scope, headers: Mapping[str, str], data: bytes, entry: Entry) -> Body:
+    """Fill in what the entry can know of a request, and read its JSON."""
+    retry = headers.get("x-stainless-retry-count", "")
+    entry.sdk_retry = int(retry) if re.fullmatch("[0-9]{1,9}", retry) else None
+    path = scope["path"]
+    if len(data) > BODY_LIMIT:
+        entry.key = _query_key(scope)
+        return Body(refusal=ApiError(413, "Request exceeds the maximum size"))
+    if not paths.has_json(scope["method"], path):
+        entry.key = _query_key(scope, data)
+        return Body()
+    try:
+        body = from_json(data, allow_inf_nan=False)
+    except ValueError as cause:
+        entry.key = _query_key(scope, data)
+        return Body(refusal=ApiError(400, f"The request body is not valid JSON: {cause}"))
+    key = keys.message_key(body)
+    if key is None or not is_messages(path):
+        entry.key = _query_key(scope, data)
+    else:
+        entry.key = key
+    if isinstance(body, dict):
+        model = body.get("model")
+        entry.model = sys.intern(model) if isinstance(model, str) else None
+        entry.stream = body.get("stream") is True
+    return Body(json=body)
+
+
+def is_messages(path: str) -> bool:
+    """Whether the path is that of the Messages API, strict or lenient."""
+    return path.removeprefix(paths.LENIENT) == paths.MESSAGES
+
+
+def _query_key(scope: Scope, data: bytes = b"") -> str:
+    return keys.query_key(scope["path"], scope["query_string"].decode("latin-1"), data)

@@ -1,0 +1,232 @@
+"""The rule-based model: decides the next turn of a conversation from its words alone.
+
+Prevents a stand-in that works for one script only. Rule: no state. Each request is planned anew
+from the last user text; a call that stands in the messages after it is done and not made again, so
+the conversation ends as soon as every wish is met, refused or failed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mock_claude.model import answers
+from mock_claude.model.conversation import Conversation, PastCall, read_conversation
+from mock_claude.model.reading.tasks import wishes_in
+from mock_claude.model.reply import Reply, ToolCall
+from mock_claude.model.toolbox import Toolbox, offered
+from mock_claude.model.wishes import (
+    Calculate,
+    CapitalWeather,
+    Fact,
+    Read,
+    Save,
+    Search,
+    Weather,
+    Wish,
+)
+
+_PREAMBLES = {
+    "calculate": "I work that out.",
+    "get_weather": "I look that up.",
+    "search_web": "I look that up.",
+    "save_note": "I save that.",
+    "read_notes": "I read your notes.",
+}
+
+
+_IS_CAPITAL = re.compile(r"\s+is\s+(?:also\s+)?the\s+(?:[\w-]+\s+){0,3}?capital\b")
+_NAME_BEFORE = re.compile(r"[^\W\d_](?:[^\s:;,()<>\[\]\".]|(?<=St)\.|\s(?=[^\W\d_]))*$")
+_CAPITAL_IS = re.compile(
+    r"\bcapital\b[^\n.:;]{0,60}?\s+is\s+(?:the\s+city\s+of\s+)?(?P<city>[^\n.:;,()<>\[\]\"]{1,60})"
+)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How far a wish is: waiting for a result, or ``said``.
+
+    ``known`` is what a note can hold of it; ``result`` is the tool's own words, from ``turn``.
+    """
+
+    said: str = ""
+    known: str = ""
+    result: str = ""
+    turn: int = 0
+    waiting: bool = False
+
+
+_WAITING = _Outcome(waiting=True)
+
+
+def _capital_in(result: str) -> str | None:
+    """The city that a search result names as a capital."""
+    result = result[:4000]
+    named = [
+        before[0]
+        for match in _IS_CAPITAL.finditer(result)
+        if (before := _NAME_BEFORE.search(result[max(0, match.start() - 60) : match.start()]))
+    ]
+    named += [match["city"] for match in _CAPITAL_IS.finditer(result)]
+    named.append(result.strip().partition(":")[0] if ":" in result else "")
+    for name in named:
+        city = re.sub(r"^(?:The\s+)?(?:[Cc]ity\s+of\s+)?", "", name).strip()
+        if city[:1].isupper() and len(city) <= 40:
+            return city
+    return None
+
+
+class _Plan:
+    """One reading of one request: which wishes are met, and which calls come next."""
+
+    def __init__(self, said: Conversation, tools: Toolbox, wishes: tuple[Wish, ...]) -> None:
+        self.previous = said.previous_answer
+        self.tools = tools
+        self.wishes = wishes
+        self.calls: list[ToolCall] = []
+        self.past = list(said.calls)
+        self.planned = {value for wish in wishes if (value := _argument(wish))}
+        self.outcomes: dict[Wish, _Outcome] = {}
+
+    def outcome(self, wish: Wish) -> _Outcome:
+        """How far the wish is; calls that it needs next are added to ``calls``."""
+        if wish not in self.outcomes:
+            if isinstance(wish, Save):
+                self.outcomes[wish] = self.saved(wish)
+            elif isinstance(wish, Read):
+                self.outcomes[wish] = self.read(wish)
+            else:
+                self.outcomes[wish] = self.fact(wish)
+        return self.outcomes[wish]
+
+    def fact(self, wish: Fact) -> _Outcome:
+        match wish:
+            case Calculate(expression):
+                return self.use("calculate", expression, wish)
+            case Search(query):
+                return self.use("search_web", query, wish)
+            case Weather(""):
+                return _Outcome("Name a city, and I can get the weather there.")
+            case Weather(city):
+                return self.use("get_weather", city, wish)
+            case CapitalWeather():
+                return self.weather_in_capital(wish)
+
+    def weather_in_capital(self, wish: CapitalWeather) -> _Outcome:
+        search = Search(f"capital of {wish.country}")
+        found = self.outcome(search)
+        if found.waiting:
+            return _WAITING
+        said = "" if search in self.wishes else found.said
+        city = _capital_in(found.result)
+        if city is None:
+            said += " So I could not get the weather there."
+            return _Outcome(said.strip())
+        weather = self.outcome(Weather(city))
+        if weather.waiting:
+            return _WAITING
+        capital = "" if search in self.wishes else f"the capital of {wish.country} is {city}"
+        known = "; ".join(filter(None, (capital, weather.known)))
+        return _Outcome(f"{said} {weather.said}".strip(), known)
+
+    def saved(self, wish: Save) -> _Outcome:
+        text = wish.text
+        if text is None:
+            outcomes = [self.outcome(fact) for fact in wish.of]
+            if any(outcome.waiting for outcome in outcomes):
+                return _WAITING
+            known = dict.fromkeys(outcome.known.rstrip(". ") for outcome in outcomes)
+            text = "; ".join(filter(None, known)) if wish.of else self.previous
+        if not text:
+            return _Outcome("I did not save a note, as there is nothing to save.")
+        return self.use("save_note", text, wish)
+
+    def read(self, wish: Read) -> _Outcome:
+        saves = [self.outcome(save) for save in wish.after]
+        if any(save.waiting for save in saves):
+            return _WAITING
+        return self.use("read_notes", "", wish, since=max((save.turn for save in saves), default=0))
+
+    def use(self, tool: str, value: str, wish: Wish, *, since: int = 0) -> _Outcome:
+        """The outcome of the wish's tool call, if it was made; else the call is to be made."""
+        call = self.made(tool, value, since)
+        if call and call.is_error:
+            return _Outcome(answers.failed(wish, call.result), turn=call.turn)
+        if call:
+            known = "" if isinstance(wish, Save) else answers.known(wish, call.result)
+            return _Outcome(answers.told(wish, call.result), known, call.result, call.turn)
+        if tool not in self.tools:
+            return _Outcome(answers.no_tool(wish))
+        planned = self.tools.call(tool, value)
+        if planned not in self.calls:
+            self.calls.append(planned)
+        return _WAITING
+
+    def made(self, tool: str, value: str, since: int) -> PastCall | None:
+        """The past call that served this value, in a turn after ``since``.
+
+        An agent may have changed what a past call was given, for example shortened a note: a call
+        that no wish of the task explains serves the first wish that misses one.
+        """
+        same = [call for call in self.past if call.name == tool and call.turn > since]
+        if tool == "read_notes":
+            return same[0] if same else None  # it may serve several wishes
+        exact = [call for call in same if value in _values(call)]
+        same = exact or [call for call in same if not self.planned & _values(call)]
+        if not same:
+            return None
+        self.past.remove(same[0])
+        return same[0]
+
+
+def _argument(wish: Wish) -> str | None:
+    """What the wish's call is given, as far as the task's words alone say it."""
+    match wish:
+        case Calculate(value) | Weather(value) | Search(value) | Save(str(value)):
+            return value
+        case CapitalWeather(country):
+            return f"capital of {country}"
+        case _:
+            return None
+
+
+def _values(call: PastCall) -> set[str]:
+    given: list[object] = []
+    for value in call.input.values():
+        given.extend(value if isinstance(value, list) else [value])
+    return {value for value in given if isinstance(value, str)}
+
+
+def _obey(
+    request: Mapping[str, object], conversation: Conversation, tools: Toolbox, plan: _Plan
+) -> None:
+    """Obeys ``tool_choice``: a tool that must be called, or one call a turn.
+
+    The API forces a call on every turn; the stand-in does so on the first, so that loops end.
+    """
+    choice = request.get("tool_choice")
+    if not isinstance(choice, Mapping):
+        return
+    name = choice.get("name") if choice.get("type") == "tool" else None
+    if choice.get("type") == "any" and not plan.calls and not conversation.calls and tools.schemas:
+        name = next(iter(tools.schemas))
+    if isinstance(name, str) and name in tools:
+        chosen = [call for call in plan.calls if call.name == name]
+        if chosen or not any(call.name == name for call in conversation.calls):
+            plan.calls = chosen or [tools.call(name, conversation.task)]
+    if choice.get("disable_parallel_tool_use") is True:
+        plan.calls = plan.calls[:1]
+
+
+def reply_to(request: Mapping[str, object]) -> Reply:
+    """The next turn for the JSON body of a ``POST /v1/messages``, which is valid already."""
+    conversation = read_conversation(request)
+    tools = offered(request)
+    plan = _Plan(conversation, tools, wishes_in(conversation.task))
+    outcomes = [plan.outcome(wish) for wish in plan.wishes]
+    _obey(request, conversation, tools, plan)
+    if plan.calls:
+        return Reply(_PREAMBLES.get(plan.calls[0].name, ""), tuple(plan.calls))
+    said = "\n".join(dict.fromkeys(outcome.said for outcome in outcomes if outcome.said))
+    return Reply(said or answers.small_talk(conversation.task, has_tools=bool(tools.schemas)))

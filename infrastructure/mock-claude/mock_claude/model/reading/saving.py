@@ -1,0 +1,172 @@
+"""Reads wishes to save a note: word for word, by reference, or a fact yet to be found.
+
+Prevents "save it" from storing the word "it". Rule: what is quoted or follows "that" or a colon is
+kept word for word; what points at results ("both", "the answer") is a reference; what names a fact
+("the weather in Lisbon") is a wish of its own, whose result is saved; the rest is kept as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mock_claude.model.reading import note_forms as forms
+from mock_claude.model.reading.quotes import QUOTED, Quotes
+from mock_claude.model.reading.references import kinds, refers
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What a clause wants saved: ``words`` as they are, or what ``about`` names, or results.
+
+    With neither it refers to results. ``kinds`` narrows them, if not empty: "weather",
+    "calculation" and "search"; "first" to "third" and "last"; "all" for the whole task so far.
+    """
+
+    words: tuple[str, ...] = ()
+    about: str = ""
+    kinds: frozenset[str] = frozenset()
+
+
+def _tidy(words: str, quotes: Quotes) -> str:
+    words = words.strip(" ,;:\u2013\u2014")
+    if match := forms.LABEL.fullmatch(words.rstrip(".!")):
+        return quotes.bare(match["quoted"])
+    if not re.search(r"\.\.$|\.[A-Z]\.$", words):
+        words = words.rstrip(".")
+    return quotes.restore(words).strip()
+
+
+def _exactly(words: str, quotes: Quotes) -> Saving | None:
+    words = re.sub(rf"(?<=\S)\s(?:down\s)?{forms.DEST}$", "", words, flags=re.IGNORECASE)
+    text = _tidy(words, quotes)
+    return Saving(words=(text,)) if text else None
+
+
+def _about(words: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
+    """A reference, a quotation, or words that may name a fact."""
+    words = words.strip(" ,;:\u2013\u2014-")
+    if not words or refers(words):
+        return Saving(kinds=kinds(words))
+    items = re.split(r"\s*,\s*(?:and\s)?|\s(?:and|&)\s", words.rstrip(".!"))
+    if len(items) > 1 and all(forms.LABEL.fullmatch(item) for item in items):
+        texts = [_tidy(item, quotes) for item in items]
+        return Saving(words=tuple(texts) if several else (" and ".join(texts),))
+    if forms.LABEL.fullmatch(words.rstrip(".!")):
+        return _exactly(words, quotes)
+    return Saving(about=words)
+
+
+def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
+    """What follows "make a note"."""
+    rest = re.sub(r"^\s(?:called|titled|named)\s\S+", "", rest).rstrip()
+    literal = re.match(forms.LITERAL, rest, re.IGNORECASE)
+    if literal and not (several and rest.lstrip().startswith(":")):
+        words = rest[literal.end() :]
+        if refers(words) or forms.LABEL.fullmatch(words.strip(" .")):
+            return _about(words, quotes)
+        return _exactly(words, quotes)
+    if todo := re.match(r"\sto\s(?=\S)", rest, re.IGNORECASE):
+        return _exactly(rest[todo.end() :], quotes)
+    if listed := re.match(r"\s?:\s*(?=\S)", rest):
+        return _about(rest[listed.end() :], quotes, several=True)
+    linked = re.match(
+        r"\s(?:of|about|on|for|with|regarding|containing|including|from|listing|for\s(?:me|later):?)\s",
+        rest,
+        re.IGNORECASE,
+    )
+    return _about(rest[linked.end() :] if linked else rest, quotes)
+
+
+def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | None:
+    """What a clause wants saved, or None; ``surely`` if it names notes or points at results."""
+    if match := forms.DEST_FIRST.fullmatch(clause):
+        return to_save(match["rest"], quotes)
+    if match := forms.MAKE.fullmatch(clause):
+        several = clause[: match.start("rest")].endswith("notes")
+        return _made(match["rest"], quotes, several=several)
+    if match := forms.TO_DEST.fullmatch(clause):
+        return _made(match["rest"], quotes)
+    that = forms.THAT.fullmatch(clause)
+    if match := forms.OBJECT_TO_DEST.fullmatch(clause):
+        thing, rest = match["object"], match["rest"].strip()
+        if rest.startswith(":") and forms.CATAPHOR.fullmatch(thing):
+            return _exactly(rest[1:], quotes)
+        if not that or refers(thing):
+            several = bool(re.search(r"notes$", clause[: match.end() - len(match["rest"])]))
+            return _about(thing, quotes, several=several and "my notes" not in clause)
+    if match := forms.ADD_TO_THEM.fullmatch(clause):
+        return _exactly(match["quoted"], quotes)
+    if match := forms.THIS_DOWN.fullmatch(clause):
+        return _exactly(match["words"], quotes)
+    if match := forms.DOWN.fullmatch(clause):
+        thing = match["object"] or match["after"]
+        if thing and refers(thing):
+            return _about(thing, quotes)
+        if match["object"] and not that:
+            return _about(thing, quotes)
+    if that:
+        words = that["words"]
+        if forms.AFTER_DOWN.fullmatch(words):
+            return Saving()
+        if refers(words):
+            return _about(words, quotes)
+        if refers(re.sub(r"^\w+\s", "", clause)):
+            return _about(re.sub(r"^\w+\s", "", clause), quotes)
+        return _exactly(words, quotes)
+    if match := forms.DOWN.fullmatch(clause):
+        return _about(match["object"] or match["after"], quotes)
+    if match := forms.PASSIVE.fullmatch(clause):
+        thing = match["object"]
+        if match["to"] or refers(thing):
+            return _about(thing, quotes)
+    if match := forms.NOTE_OF.fullmatch(clause):
+        return _made(clause[match.start("link") :], quotes)
+    return _bare(clause, quotes, surely=surely)
+
+
+def _bare(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
+    """A verb that can only mean notes, and its object: "save it", "remember to call Ana"."""
+    match = forms.BARE.fullmatch(clause)
+    if match is None:
+        return None
+    thing = (match["object"] or "").strip()
+    thing = re.sub(r"\s(?:for\slater|for\sme|somewhere|safely?)$", "", thing)
+    verb = match["verb"].lower()
+    if not thing:
+        return Saving() if verb in ("save", "store", "record") else None
+    found = _about(thing, quotes)
+    if found is None or not found.about:
+        return found
+    if verb in ("keep", "write", "file", "jot", "preserve"):
+        return None
+    if surely and not re.match(
+        r"note\s|(?:remember|memori[sz]e)\s(?:to|my|the)\s", clause, re.IGNORECASE
+    ):
+        return None
+    return found
+
+
+def takes_words(clause: str) -> bool:
+    """Whether what follows the clause belongs to a note's words."""
+    head = clause[:200]
+    if not forms.TAKES_WORDS.match(head):
+        return False
+    thing = re.sub(rf"\s(?:(?:down\s)?{forms.DEST}|down)\W*$", "", head, flags=re.IGNORECASE)
+    thing = re.sub(r"^\w+\s", "", thing).strip(" :")
+    return bool(forms.CATAPHOR.fullmatch(thing)) or not refers(thing)
+
+
+def has_destination(clause: str) -> bool:
+    """Whether the clause says "as a note", "in my notes" or "down"."""
+    return bool(forms.HAS_DEST.search(clause))
+
+
+def ends_with_quotation(clause: str) -> bool:
+    """Whether the clause's words to save are a quotation, which is complete."""
+    return bool(re.search(rf"\s{QUOTED}$", clause))
+
+
+def begins_saving(text: str) -> bool:
+    """Whether a piece of text begins with a verb of saving."""
+    return bool(forms.SAVES.match(text))
