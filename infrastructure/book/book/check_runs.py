@@ -153,12 +153,16 @@ def lesson_on(book: Book, processes: Processes, step: Step, other: Step) -> list
             except (EOFError, ConnectionError):
                 said = child.printed(500)
                 return [Finding(f"it could not run on {other.name}: {said}", where, "mend it")]
-    return list(_judged(step, other, where, passed, failures, before))
+    return list(judged(step, other, where, passed, failures, before))
 
 
-def _judged(
+def judged(
     step: Step, other: Step, where: str, passed: int, failures: dict[str, str], before: bool
 ) -> Iterator[Finding]:
+    """What is wrong with a lesson that ended like this on ``other``, the step ``before`` or not.
+
+    ``failures`` are the exceptions' names by test.
+    """
     if not before:
         if failures or not passed:
             names = ", ".join(failures) or "no test ran"

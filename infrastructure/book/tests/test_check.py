@@ -236,11 +236,7 @@ def test_a_good_lesson_is_run_on_three_steps_once(small: Book, processes: Proces
     ("lesson", "says"),
     [
         (LESSON.replace("== 2", "> 0"), "passes on reference-agent already"),
-        (LESSON.replace("agent", "config"), "not by assertion"),
         ("from agent import NEW\n" + LESSON, "not by assertion"),
-        (LESSON.replace("assert VALUE == 2", "assert {2: 1}[VALUE]"), "KeyError"),
-        (LESSON.replace("== 2", "== 3"), "must pass on chapter-02/first"),
-        ("", "NO_TESTS_COLLECTED"),
     ],
 )
 def test_a_bad_lesson_is_found(small: Book, processes: Processes, lesson: str, says: str) -> None:
@@ -248,6 +244,27 @@ def test_a_bad_lesson_is_found(small: Book, processes: Processes, lesson: str, s
     path.write_text(lesson, encoding="utf-8")
     found = run_rules(small, processes)
     assert any(says in each.what and "test_lesson.py" in each.where for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("passed", "failures", "before", "says"),
+    [
+        (1, {"test_a": "KeyError"}, True, "test_a (KeyError)"),
+        (0, {"test_a": "AssertionError outside the test"}, True, "not by assertion"),
+        (0, {"test_lesson.py": "NO_TESTS_COLLECTED"}, True, "NO_TESTS_COLLECTED"),
+        (3, {}, True, "passes on reference-agent already"),
+        (0, {}, False, "no test ran"),
+        (1, {"test_a": "AssertionError"}, False, "must pass on reference-agent: test_a"),
+        (1, {"test_a": "AssertionError"}, True, ""),
+        (1, {"test_a": "Failed", "test_b": "AssertionError"}, True, ""),
+        (1, {}, False, ""),
+    ],
+)
+def test_a_lesson_is_judged_by_how_it_fails(
+    small: Book, passed: int, failures: dict[str, str], before: bool, says: str
+) -> None:
+    found = check_runs.judged(small.steps[1], small.steps[0], "x", passed, failures, before)
+    assert says in "".join(each.what for each in found) if says else not list(found)
 
 
 def test_a_later_step_that_breaks_an_earlier_lesson_is_found(

@@ -76,13 +76,6 @@ def test_the_agent_answers_offline_and_never_uses_the_persons_key() -> None:
     assert (notes.read_bytes() if notes.exists() else None) == before
 
 
-def test_live_without_a_key_says_what_to_do_in_two_lines() -> None:
-    done = command("agent", "hello", "--live", ANTHROPIC_API_KEY="")
-    assert done.returncode == 2
-    assert "ANTHROPIC_API_KEY" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 2
-
-
 def test_the_list_names_every_step_and_incident(call: Call) -> None:
     code, shown, _ = call("list")
     assert code == 0

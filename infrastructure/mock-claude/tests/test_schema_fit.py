@@ -106,6 +106,7 @@ TYPES = st.recursive(
 )
 
 
+@example(Annotated[Cat | Dog, Field(discriminator="kind")] | date, "a choice within a choice")
 @given(TYPES, st.text(max_size=20) | st.just("green ORD-1234 b"))
 def test_what_is_made_fits_and_is_the_same_every_time(kind: Any, words: str) -> None:
     model: type[BaseModel] = create_model("Input", value=(kind, ...))

@@ -1,7 +1,7 @@
 """The prompt cache for five minutes: which part of a prompt is read, which is written.
 
-This prevents a bill for caching that no one can foresee. The rules, from reference/claude-api.md
-1.8 [DOC 2026-09-26]:
+This prevents a bill for caching that no one can foresee. The rules, from the documentation of
+prompt caching (2026-09-26):
 
 - A prompt is a row of pieces: tools, then system, then messages. A prefix is known by a hash of
   its pieces, exactly as sent (cache marks aside), for one API key and one model.

@@ -1,10 +1,10 @@
 """Where a request may carry ``cache_control``, and how often.
 
-This prevents a fifth breakpoint, which the API refuses, from passing here. Rules from
-reference/claude-api.md 1.8: at most four; a ``cache_control`` of the whole request takes one of
-them and must agree with a mark on the last block; what lives an hour stands before what lives
-five minutes, in the order tools, system, messages. Texts as the API sends them; the two about the
-whole request are ours.
+This prevents a fifth breakpoint, which the API refuses, from passing here. Rules from the
+documentation of prompt caching (2026-09-26): at most four; a ``cache_control`` of the whole
+request takes one of them and must agree with a mark on the last block; what lives an hour stands
+before what lives five minutes, in the order tools, system, messages. Texts as the API sends them;
+the two about the whole request are ours.
 """
 
 from __future__ import annotations

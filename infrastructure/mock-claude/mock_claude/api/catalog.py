@@ -3,10 +3,9 @@
 This prevents a bill, or a refusal, that the real API would not give. The prices are the
 simulator's own copy, so that a test can compare them with another table instead of with itself.
 
-Prices: USD per million tokens. Source: reference/claude-api.md 1.7 (genai-prices 0.2.3 and litellm
-1.109.1, which agree, and the model overview pages), read on 2026-11-20. Retirement dates:
-``DEPRECATED_MODELS`` of anthropic 2.11.0. claude-fable-5 and claude-mythos-5 are not offered: no
-source states their price.
+Prices: USD per million tokens. Sources: genai-prices 0.2.3 and litellm 1.109.1, which agree, and
+the model overview pages, read on 2026-11-20. Retirement dates: ``DEPRECATED_MODELS`` of anthropic
+2.11.0. claude-fable-5 and claude-mythos-5 are not offered: no source states their price.
 
 Lifecycle is judged at ``AS_OF``, not at the wall clock: a run gives the same answers next year.
 """

@@ -1,7 +1,7 @@
 """The headers that every request to the API must bring: a key and a known API version.
 
 This prevents a client that forgets either from passing its tests. Texts of refusals as in
-reference/claude-api.md 1.9, or as the API is known to send them.
+the documentation, or as the API is known to send them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What one model refuses of a request that another takes; the facts are in ``traits``.
 
-This prevents a change of model from failing only in production. Texts as documented
-(reference/claude-api.md 1.9, the page "Troubleshooting thinking") or as the API is known to send
-them; the one about thinking off at a high effort is ours.
+This prevents a change of model from failing only in production. Texts as documented (the page
+"Troubleshooting thinking") or as the API is known to send them; the one about thinking off at a
+high effort is ours.
 """
 
 from __future__ import annotations

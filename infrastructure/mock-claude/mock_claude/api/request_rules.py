@@ -2,8 +2,8 @@
 
 This prevents the failure that agents cause most: a history in which a tool call has no result, or
 a result no call. The rule is the API's: every ``tool_use`` is answered once, in the very next
-turn, before anything else there. Texts of refusals as documented (reference/claude-api.md 1.9) or
-as the API is known to send them. Neighbouring messages of one role are one turn, as in the API.
+turn, before anything else there. Texts of refusals as documented or as the API is known to send
+them. Neighbouring messages of one role are one turn, as in the API.
 """
 
 from __future__ import annotations

@@ -64,7 +64,10 @@ class _Fitter:
         rest = {key: item for key, item in whole.items() if key not in ("anyOf", "oneOf")}
         made = ABSENT
         for part in choice or [{}]:
-            made = self.made(self.merged({**rest, "allOf": [part]}, depth), given, depth)
+            whole = self.merged({**rest, "allOf": [part]}, depth)
+            has_choice = bool(choice) and ("anyOf" in whole or "oneOf" in whole)
+            make = self.value if has_choice else self.made
+            made = make(whole, given, depth + has_choice)
             if self.fits(schema, made):
                 break
         return made

@@ -3,9 +3,9 @@
 This prevents an agent from passing its tests with a setting that its model refuses. One row per
 model; ``model_rules`` refuses by it and ``models_api`` shows it, so that both say the same.
 
-Sources: reference/claude-api.md 1.9; the public pages "Troubleshooting thinking" (what each model
-rejects), "Effort" and the model overviews (sizes, release dates), read in November 2026. Manual
-thinking ends with the 4.7 models; adaptive thinking and the end of prefill begin with 4.6.
+Sources: the public pages "Troubleshooting thinking" (what each model rejects), "Effort" and the
+model overviews (sizes, release dates), read in November 2026. Manual thinking ends with the 4.7
+models; adaptive thinking and the end of prefill begin with 4.6.
 """
 
 from __future__ import annotations

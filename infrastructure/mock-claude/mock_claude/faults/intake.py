@@ -19,7 +19,7 @@ from mock_claude.accounts.ledger import Entry
 from mock_claude.errors import ApiError
 from mock_claude.faults import keys
 
-BODY_LIMIT = 32 * 1024 * 1024  # bytes; [DOC 2026-04-26] a longer body is refused with 413
+BODY_LIMIT = 32 * 1024 * 1024  # bytes; a longer body is refused with 413 (docs, 2026-04-26)
 _READ_LIMIT = 8 * BODY_LIMIT  # ... and one beyond this is not even read to its end
 
 
