@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mock_claude.model.reading import (
     arithmetic,
@@ -239,6 +240,7 @@ def _meant(
     return recent or before or later or (() if saved else tuple(reads)[:1])
 
 
+@lru_cache(maxsize=512)  # every turn of a task reads the same words again
 def wishes_in(text: str) -> tuple[Wish, ...]:
     """The wishes of a task, in the order in which its words put them."""
     prepared, quotes = prepare(text)
