@@ -61,7 +61,8 @@ def run(
                 present.intro(out, found, story, each)
                 with present.progress(out, story, each) as on_done:
                     replays.append(replay(story, each, processes, on_done))
-                out.print(present.table(replays[-1]))
+                out.print(present.table(replays[-1], out.width))
+                present.reasons(out, replays[-1])
                 present.remarks(out, replays[-1])
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")

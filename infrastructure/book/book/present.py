@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -22,6 +23,7 @@ from book.replay import Replay, Row, Story, plan
 from book.trial import Trial
 
 PLAIN_WIDTH = 140
+WIDE = 116  # columns that the whole table needs
 EVERY_S = 2.0
 
 
@@ -103,19 +105,33 @@ def title(trial: Trial) -> str:
     return f"{trial.name}, without faults" if trial.calm else trial.name
 
 
-def table(replay: Replay) -> Table:
-    """The comparison: a row a trial."""
-    result = Table(title=f"{replay.incident.name}, seed {replay.seed}", title_justify="left")
-    result.add_column("step")
-    for name in ("tasks done", "success", "p50", "p95", "requests\nper task", "tokens", "cost"):
-        result.add_column(name, justify="right")
-    result.add_column("faults fired")
-    result.add_column("verdict")
+def table(replay: Replay, width: int = PLAIN_WIDTH) -> Table:
+    """The comparison: a row a trial. Where it is narrow, counts of single faults go below it."""
+    name = f"{replay.incident.name}, seed {replay.seed}"
+    result = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    narrow = width < WIDE
+    result.add_column("step", overflow="fold", min_width=15 if narrow else 24)
+    heads = ["tasks\ndone", "success", *(["p50\np95"] if narrow else ["p50", "p95"])]
+    heads += ["requests\nper task", *(["tokens\ncost", "faults"] if narrow else ["tokens", "cost"])]
+    for head in heads:
+        result.add_column(head, justify="right", no_wrap=True)
+    if not narrow:
+        result.add_column("faults fired", no_wrap=True)
+    result.add_column("verdict", no_wrap=True)
     for row in replay.rows:
-        result.add_row(*_cells(row))
-        if row.trial is not replay.rows[-1].trial:
-            result.add_section()
+        result.add_row(*_cells(row, narrow), end_section=True)
     return result
+
+
+def reasons(out: Console, replay: Replay) -> None:
+    """What each verdict rests on: its numbers beside their limits, and why tasks failed."""
+    for row in replay.rows:
+        shown = "; ".join(str(check) for check in row.checks)
+        most = ", ".join(f"{name} {count}" for name, count in row.run.errors.most_common(3))
+        failed = f" ({most})" if most else ""
+        out.print(f"{escape(title(row.trial))} {_verdict(row)}: {escape(shown + failed)}")
+        if out.width < WIDE and row.run.fired:
+            out.print(f"  faults fired: {escape('; '.join(_fired(row)))}")
 
 
 def remarks(out: Console, replay: Replay) -> None:
@@ -127,33 +143,33 @@ def remarks(out: Console, replay: Replay) -> None:
         out.print(f"{escape(figures)}{before.run.success:.1%}: {escape(contrast.remark)}")
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, narrow: bool) -> list[str]:
     run = row.run
-    fired = "\n".join(f"{name} {count}" for name, count in sorted(run.fired.items()))
+    latencies = [f"{run.latency_s(0.5):.2f}s", f"{run.latency_s(0.95):.2f}s"]
+    price = [f"{run.tokens:,}", f"${run.cost_usd:.4f}"]
+    if narrow:
+        latencies, price = ["\n".join(latencies)], ["\n".join(price)]
+    fired = f"{sum(run.fired.values())}" if narrow else "\n".join(_fired(row)) or "none"
     return [
         title(row.trial),
         f"{run.done}/{len(run.outcomes)}",
         f"{run.success:.1%}",
-        f"{run.latency_s(0.5):.2f} s",
-        f"{run.latency_s(0.95):.2f} s",
+        *latencies,
         f"{run.requests_per_task:.2f}",
-        f"{run.tokens:,}",
-        f"${run.cost_usd:.4f}",
-        fired or "none",
-        _verdict(row),
+        *price,
+        fired,
+        "[green]keeps[/]" if row.trial.calm and row.holds else _verdict(row),
     ]
 
 
+def _fired(row: Row) -> list[str]:
+    return [f"{name}: {count}" for name, count in sorted(row.run.fired.items())]
+
+
 def _verdict(row: Row) -> str:
-    failed = [check for check in row.checks if not check.ok]
-    word = "[green]holds" if row.holds else "[red]misses"
     if row.trial.calm and row.holds:
-        word = "[green]keeps the promise"
-    reasons = [escape(str(check)) for check in (failed or row.checks)]
-    if failed and row.run.errors:
-        most = ", ".join(f"{name} {count}" for name, count in row.run.errors.most_common(3))
-        reasons.append(f"[dim]{escape(most)}")
-    return f"{word}[/]\n" + "\n".join(reasons)
+        return "[green]keeps the promise[/]"
+    return "[green]holds[/]" if row.holds else "[red]misses[/]"
 
 
 def conclusion(out: Console, replays: list[Replay]) -> bool:

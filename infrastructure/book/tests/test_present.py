@@ -1,0 +1,60 @@
+"""The table is whole at any width a terminal may have."""
+
+import io
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from book import present
+from book.chain import Step
+from book.incident import Incident, Outcome, Run, Task, Workload, at_least
+from book.replay import Replay, Row
+from book.trial import Trial
+from mock_claude import Exchange, FaultScript
+
+STEP = Step("chapter-02/with-retries", Path("with-retries"), "")
+TASK = Task("What is 2+2?", ("4",))
+REQUEST = Exchange(
+    1, 0.0, "POST", "/v1/messages", "claude-sonnet-5-5", "k", 1, 0, 200, None, False, 1_000_000,
+    1_000_000, Decimal(12), 0.1, "req_1",
+)  # fmt: skip
+INCIDENT = Incident(
+    name="a-storm",
+    story="",
+    faults=FaultScript(),
+    workload=lambda seed: Workload((TASK,), 1, 1.0),
+    settings={},
+    promise=lambda run: [],
+    lesson=lambda run, calm: [],
+)
+
+
+def replayed() -> Replay:
+    outcomes = (Outcome(TASK, "4", None, 1.5), Outcome(TASK, None, "OverloadedError", 12.25))
+    run = Run(STEP.name, outcomes, (REQUEST,), {"529 overloaded": 31, "search 503": 4}, 20.0)
+    checks = (at_least("success", run.success, 0.99, "%"),)
+    rows = [Row(Trial(STEP, INCIDENT, 7), run, checks, False)]
+    rows.append(Row(Trial(STEP, INCIDENT, 7, calm=True), run, (), True))
+    return Replay(INCIDENT, 7, tuple(rows))
+
+
+def shown(width: int) -> str:
+    out = Console(file=io.StringIO(), width=width, highlight=False)
+    out.print(present.table(replayed(), out.width))
+    present.reasons(out, replayed())
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 116, 140])
+def test_every_figure_is_there_and_no_line_is_too_long(width: int) -> None:
+    text = shown(width)
+    for figure in ("1/2", "50.0%", "1.50s", "12.25s", "0.50", "2,000,000", "$12.0000"):
+        assert figure in text
+    for word in ("with-retries", "misses", "keeps", "529 overloaded: 31", "search 503: 4"):
+        assert word in text
+    assert "OverloadedError 1" in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
