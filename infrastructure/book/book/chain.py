@@ -157,7 +157,11 @@ def _read_chapter(folder: Path) -> Chapter:
         # A misspelt key says more than the missing one that it causes.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(map(str, first["loc"]))
-        raise ChainError(f"{file}:{line_of(text, first['loc'])}: {key}: {first['msg']}") from None
+        reason = first["msg"]
+        if first["type"] == "extra_forbidden":
+            level = _StepEntry if len(first["loc"]) > 1 else _StepsFile
+            reason = f"unknown key; allowed: {', '.join(level.model_fields)}"
+        raise ChainError(f"{file}:{line_of(text, first['loc'])}: {key}: {reason}") from None
     number = int(match[1])
     steps = []
     for place, entry in enumerate(read.step):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from mock_claude import Exchange, FaultScript
+from mock_claude import Exchange, FaultScript, FaultScriptError
 from readiness.pricing import cost_usd
 
 MESSAGES_PATH = "/v1/messages"
@@ -186,11 +187,22 @@ def load(file: Path) -> Incident:
     if spec is None or spec.loader is None or not file.is_file():
         raise IncidentError(f"{file}: there is no such incident file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except FaultScriptError:
+        raise  # it names its own file and line
+    except Exception as error:
+        line = error.lineno if isinstance(error, SyntaxError) else _line_in(file, error)
+        raise IncidentError(f"{file}:{line}: {type(error).__name__}: {error}") from error
     incident = getattr(module, "INCIDENT", None)
     if not isinstance(incident, Incident) or incident.name != name:
         raise IncidentError(f"{file}: must define INCIDENT, an Incident named {name!r}")
     return incident
+
+
+def _line_in(file: Path, error: Exception) -> int:
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno or 0 for f in reversed(frames) if Path(f.filename) == file), 0)
 
 
 def holds(text: str, fact: str) -> bool:

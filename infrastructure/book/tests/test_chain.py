@@ -91,7 +91,11 @@ def test_a_name_that_nothing_has_is_answered_with_the_valid_ones(book: Book) -> 
     ("wrong", "line", "says"),
     [
         (STEPS.replace('lesson = "One."', "lesson = 1"), 7, "step.0.lesson"),
-        (STEPS.replace('lesson = "Two."', 'lessen = "Two."'), 13, "lessen"),
+        (
+            STEPS.replace('lesson = "Two."', 'lessen = "Two."'),
+            13,
+            "lessen: unknown key; allowed: name, lesson",
+        ),
         (STEPS.replace('name = "first"', 'name = "missing"'), 6, "missing"),
         (STEPS.replace('title = "Trials"', 'title = "'), 2, "TOML"),
         (STEPS.replace('changes = ["agent.py"]', "changes = []", 1), 8, "step.0.changes"),

@@ -84,3 +84,18 @@ def test_an_incident_must_be_what_its_file_says(tmp_path: Path) -> None:
     (tmp_path / "a_storm.py").write_text("INCIDENT = 1", encoding="utf-8")
     with pytest.raises(IncidentError, match="a-storm"):
         load(tmp_path / "a_storm.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = 1\ny = (\n", r"a_storm\.py:2: SyntaxError"),
+        ("\n\nx = y\n", r"a_storm\.py:3: NameError"),
+    ],
+)
+def test_an_incident_that_cannot_be_loaded_is_named_with_its_line(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    (tmp_path / "a_storm.py").write_text(text, encoding="utf-8")
+    with pytest.raises(IncidentError, match=says):
+        load(tmp_path / "a_storm.py")
