@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from book import agents, generate, present, results, trial
+from book import agents, generate, present, results, trial, units
 from book.chain import Book, ChainError
 from book.incident import IncidentError
 from book.processes import Processes
@@ -192,9 +192,8 @@ def list_units(
     since: Annotated[str, typer.Option(help="only units that changed since this commit")] = "",
 ) -> None:
     """What `book test` knows, as JSON: for a matrix of jobs."""
-    testing = _testing()
     book = Book.find()
-    found = testing.changed(book, since) if since else testing.units(book)
+    found = units.changed(book, since) if since else units.units(book)
     print(json.dumps([unit.name for unit in found]))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from book.chain import Book, Chapter, Step
 from book.files import WIRING, changed_lines, inherited, replace
+from book.units import units
 
 WORKFLOW = Path(".github/workflows/tests.yml")
 BLOCK = re.compile(
@@ -134,8 +135,6 @@ def changes_table(book: Book, step: Step) -> str:
 
 def units_line(book: Book) -> str:
     """The workflow's list of everything that `book test` knows."""
-    from book.testing import units
-
     return f"ALL_UNITS: '{json.dumps([unit.name for unit in units(book)])}'"
 
 

@@ -12,7 +12,8 @@ from book import check, check_runs, generate
 from book.chain import Book
 from book.check import Finding
 from book.processes import Processes
-from book.testing import IMPORTS, changed
+from book.testing import IMPORTS
+from book.units import changed
 
 GIT = {
     **os.environ,

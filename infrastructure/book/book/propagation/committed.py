@@ -137,7 +137,7 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     # Without optional locks git does not rewrite its index for having looked at it.
     return subprocess.run(
-        ["git", *words],  # noqa: S607
+        ["git", *words],
         cwd=root,
         env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", **variables},
         input=given,
