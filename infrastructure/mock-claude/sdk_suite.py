@@ -87,7 +87,9 @@ def prepare(folder: Path, release: str) -> tuple[Path, Path]:
     fetch = [str(python), "-m", "pip", "download", "--quiet", "--no-deps"]
     _call([*fetch, "--no-binary", "anthropic", f"anthropic=={release}"], folder)
     with tarfile.open(folder / f"anthropic-{release}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # Python 3.11.4 and later
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)  # noqa: S202 - the SDK's own release, by version
     lock = (source / "requirements-dev.lock").read_text(encoding="utf-8")
     pins = re.findall(r"^([\w.-]+==\S+)", lock, re.MULTILINE)
     wanted = [pin for pin in pins if pin.split("==")[0] in _NEEDED]
