@@ -23,7 +23,7 @@ export TASK
 
 .PHONY: help
 help: ## this list
-	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19]   the failure, then the cure, measured"
+	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE]   the failure, then the cure, measured"
 	@echo "make test        every step and package; make test-02 for one chapter"
 	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
@@ -39,7 +39,7 @@ list: .venv/.installed-book
 	@$(BOOK) list
 
 chapter-%: .venv/.installed-chapter-%
-	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)")
+	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(foreach setting,$(SET),--set "$(setting)")
 
 .PHONY: test
 test: .venv/.installed-all

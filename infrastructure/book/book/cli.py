@@ -18,7 +18,7 @@ from book import agents, generate, present, results, trial, units
 from book.chain import Book, ChainError
 from book.incident import IncidentError
 from book.processes import Processes
-from book.replay import replay, stories
+from book.replay import replay, stories, with_settings
 from mock_claude import FaultScriptError
 
 app = typer.Typer(
@@ -44,13 +44,16 @@ def run(
     incident: Annotated[str | None, typer.Option(help="only this incident")] = None,
     seed: Annotated[int, typer.Option(help="for faults, facts and texts")] = 7,
     seeds: Annotated[str, typer.Option(help="several seeds: 0-19 or 1,5,9")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="a setting of your own: NAME=VALUE; repeat")
+    ] = None,
     save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
 ) -> None:
     """Replay a chapter's incidents: the failure, then the cure, measured side by side."""
     out = present.console()
     book = Book.find()
     found = book.chapter(chapter)
-    told = stories(book, found, incident)
+    told = [with_settings(story, set_ or []) for story in stories(book, found, incident)]
     replays = []
     with (
         tempfile.TemporaryDirectory(prefix="book-") as scratch,

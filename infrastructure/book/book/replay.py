@@ -6,9 +6,10 @@ must hold, both must keep the promise without the trouble, and every fault rule 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from book import trial as trials
@@ -85,6 +86,22 @@ def stories(book: Book, chapter: Chapter, wanted: str | None = None) -> list[Sto
         for name, step in names.items()
         if wanted in (None, name)
     ]
+
+
+def with_settings(story: Story, chosen: Sequence[str]) -> Story:
+    """The story with settings of the reader's own (``NAME=VALUE``) in place of the incident's.
+
+    Raises ChainError for a name that the solving step's ``.env.example`` does not list.
+    """
+    example = (story.solver.path / ".env.example").read_text(encoding="utf-8")
+    known = sorted(set(re.findall(r"^(?:# )?(AGENT_[A-Z_]+)=", example, re.MULTILINE)))
+    settings = dict(story.incident.settings)
+    for each in chosen:
+        name, equals, value = each.partition("=")
+        if not equals or name not in known:
+            raise ChainError(f"no setting NAME=VALUE: {each!r}. Names: {', '.join(known)}")
+        settings[name] = value
+    return replace(story, incident=replace(story.incident, settings=settings))
 
 
 def plan(story: Story, seed: int) -> list[tuple[Trial, bool | None]]:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from book import trial as trials
-from book.chain import Book
+from book.chain import Book, ChainError
 from book.incident import Check, Incident, Run, Task, Workload, at_least, at_most
 from book.processes import Processes
-from book.replay import Replay, Story, judge, plan, replay
+from book.replay import Replay, Story, judge, plan, replay, with_settings
 from book.trial import Trial, TrialError
 from mock_claude import FaultScript
 
@@ -134,6 +134,20 @@ def test_a_step_gets_only_the_settings_it_declares(book: Book, processes: Proces
         Trial(book.step("reference-agent"), wild, 1, calm=True), processes, lambda done: None
     )
     assert run.done == 6
+
+
+def test_a_readers_own_setting_takes_the_place_of_the_incidents(book: Book) -> None:
+    told = with_settings(story(book), ["AGENT_RETRY__MAX_ATTEMPTS=3"])
+    assert told.incident.settings == {**INCIDENT.settings, "AGENT_RETRY__MAX_ATTEMPTS": "3"}
+    assert with_settings(story(book), []) == story(book)
+
+
+@pytest.mark.parametrize("wrong", ["AGENT_RETRY__MAX_ATEMPTS=3", "AGENT_RETRY__MAX_ATTEMPTS", "x"])
+def test_a_setting_that_does_not_exist_is_answered_with_those_that_do(
+    book: Book, wrong: str
+) -> None:
+    with pytest.raises(ChainError, match="AGENT_RETRY__MAX_ATTEMPTS"):
+        with_settings(story(book), [wrong])
 
 
 def test_a_persons_own_key_and_settings_stay_out_of_a_run(
