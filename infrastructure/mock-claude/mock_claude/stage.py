@@ -50,7 +50,7 @@ class Stage:
         self.played: Counter[str] = Counter()
         self.world = World(seed)
         self._accounts = Accounts(self._clock)
-        self.api = app.build(self.world, self.ledger, self._reply, self._accounts)
+        self.api = app.build(self.world, self._reply, self._accounts)
 
     def began(self, entry: Entry) -> None:
         """An answer has begun: what its request wrote to the prompt cache can be read."""

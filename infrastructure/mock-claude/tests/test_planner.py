@@ -97,7 +97,7 @@ class ToolError(Exception):
     pass
 
 
-def test_the_acceptance_task_takes_four_turns() -> None:
+def test_a_task_of_four_wishes_takes_four_turns() -> None:
     agent = Agent()
     answer = agent.ask(
         "What is 23*19, and what is the weather in Lisbon? Save both as a note, then read my notes."

@@ -221,7 +221,7 @@ def test_a_text_without_a_wish_holds_none(text: str) -> None:
     assert wishes_in(text) == ()
 
 
-def test_the_acceptance_task_is_read_with_its_dependencies() -> None:
+def test_a_task_of_four_wishes_is_read_with_its_dependencies() -> None:
     facts = (C("23*19"), W("Lisbon"))
     both = Save(None, facts)
     assert wishes_in(

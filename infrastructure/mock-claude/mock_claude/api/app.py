@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from mock_claude import paths
 from mock_claude.accounts.accounts import Accounts
-from mock_claude.accounts.ledger import Entry, Ledger
+from mock_claude.accounts.ledger import Entry
 from mock_claude.api import guard, lenient, messages_api, models_api, wire
 from mock_claude.api.http_answers import json_answer, refusal
 from mock_claude.api.messages_api import Model
@@ -25,23 +25,20 @@ from mock_claude.world.world import World
 __all__ = ["Model", "build"]
 
 
-def build(
-    world: World, ledger: Ledger, model: Model, accounts: Accounts | None = None
-) -> Starlette:
+def build(world: World, model: Model, accounts: Accounts) -> Starlette:
     """The API and the web services, without the edge (see ``edge``) in front of them."""
-    counts = Accounts() if accounts is None else accounts
 
     async def messages(request: Request) -> Response:
-        return messages_api.create(request, model, counts)
+        return messages_api.create(request, model, accounts)
 
     async def count_tokens(request: Request) -> Response:
-        return messages_api.count_tokens(request, counts)
+        return messages_api.count_tokens(request, accounts)
 
     async def lenient_messages(request: Request) -> Response:
-        return lenient.create(request, model, counts)
+        return lenient.create(request, model, accounts)
 
     async def lenient_count(request: Request) -> Response:
-        return lenient.count_tokens(request, counts)
+        return lenient.count_tokens(request, accounts)
 
     async def search(request: Request) -> Response:
         status, body = services.search(world, dict(request.query_params))
