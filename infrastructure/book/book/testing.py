@@ -39,7 +39,7 @@ IMPORTS = (
     "hypothesis",
 )
 LIMIT_S = 300.0
-EXAMPLES = 25
+EXAMPLES = 20
 SEED = (
     "import anthropic, httpx, pydantic_settings, pytest, hypothesis, starlette, uvicorn, tenacity\n"
 )
