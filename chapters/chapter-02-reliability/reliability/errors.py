@@ -4,11 +4,15 @@ Prevents two failures: paying five times for a request that can never succeed, a
 that would have passed a second later. The rule: the exception's type, the HTTP status and the API's
 own error codes decide, never the words of a message. What is not known to pass is permanent.
 
-The exceptions of this package; each module adds its own below one of these two:
+The exceptions of this package, with the module that raises each:
 
     Exception
-    └── ReliabilityError        a policy refused the call or gave it up
-        └── StopTask            ends the whole task: never retried, never shown to the model
+    └── ReliabilityError            a policy refused the call or gave it up
+        ├── CircuitOpenError        circuit_breaker: nothing was sent
+        ├── OperationTimeout        timeouts: one operation took too long
+        ├── BulkheadFullError       bulkhead: no slot and no place to wait, nothing was sent
+        └── StopTask                ends the whole task: never retried, never shown to the model
+            └── DeadlineExceeded    timeouts: the request or the session has no time left
 """
 
 from __future__ import annotations
@@ -129,6 +133,26 @@ def classify(error: BaseException, *, now: Callable[[], float] = time.time) -> F
             passes = False
     kind = FailureKind.TRANSIENT if passes else FailureKind.PERMANENT
     return Failure(kind, passes, None, name)
+
+
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that `error` carries, or None; of the SDK, httpx and httpx2."""
+    match error:
+        case anthropic.APIStatusError():
+            return error.status_code
+        case httpx.HTTPStatusError() | httpx2.HTTPStatusError():
+            return error.response.status_code
+    return None
+
+
+def is_callers_mistake(error: BaseException) -> bool:
+    """Say whether the other side works and refused this request: 4xx, except 408 and 429.
+
+    Such an error says nothing about the health of a dependency: a breaker must not count it, and
+    a fallback would only hide it.
+    """
+    status = status_of(error)
+    return status is not None and 400 <= status < 500 and status not in (408, 429)
 
 
 def _of_status(

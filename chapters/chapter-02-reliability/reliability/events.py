@@ -18,6 +18,9 @@ from reliability.errors import Failure
 
 logger = logging.getLogger(__name__)
 
+CircuitState = Literal["closed", "open", "half_open"]
+TimeoutScope = Literal["operation", "request", "session"]
+LoopLimit = Literal["turns", "tool_calls", "identical_calls", "cycle"]
 StopReason = Literal["permanent", "not_idempotent", "attempts", "deadline", "budget"]
 
 
@@ -46,8 +49,119 @@ class RetriesStopped:
     why: StopReason
 
 
+@dataclass(frozen=True)
+class CircuitChanged:
+    """A breaker went from `before` to `after`; when it opens, for `open_s` seconds."""
+
+    dependency: str
+    before: CircuitState
+    after: CircuitState
+    open_s: float | None = None
+
+
+@dataclass(frozen=True)
+class CircuitRefused:
+    """A call was not sent: the circuit is open, or all its probes are under way."""
+
+    dependency: str
+    retry_after_s: float
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """A call was cut off after `limit_s` seconds, or not begun because too few were left."""
+
+    dependency: str
+    scope: TimeoutScope
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class BulkheadEntered:
+    """A call got its slot after `waited_s` seconds; `running` counts it, `waiting` the queue."""
+
+    dependency: str
+    running: int
+    waiting: int
+    waited_s: float
+
+
+@dataclass(frozen=True)
+class BulkheadRefused:
+    """A call got no slot: the queue was full on its arrival, or its wait grew too long."""
+
+    dependency: str
+    running: int
+    waiting: int
+    why: Literal["queue_full", "wait_too_long"]
+
+
+@dataclass(frozen=True)
+class LoopStopped:
+    """An agent's task was ended at a limit, after so many turns and tool calls."""
+
+    limit: LoopLimit
+    turns: int
+    tool_calls: int
+
+
+@dataclass(frozen=True)
+class FallbackUsed:
+    """A call that `dependency` could not serve goes to `fallback` instead."""
+
+    dependency: str
+    fallback: str
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class StaleServed:
+    """The last known good result stands in for a failed call; it is `age_s` seconds old."""
+
+    dependency: str
+    age_s: float
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class ResultMissing:
+    """A call failed and nothing could stand in for it: the answer lacks its result."""
+
+    dependency: str
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class DependencyChanged:
+    """A readiness check of `dependency` found it well again, or no longer."""
+
+    dependency: str
+    healthy: bool
+
+
+@dataclass(frozen=True)
+class LoopStalled:
+    """The event loop did not turn for `stalled_s` seconds; no request moved meanwhile."""
+
+    stalled_s: float
+
+
 # Every policy adds its events to this union, so that mypy shows a listener what it forgot.
-Event: TypeAlias = RetryScheduled | RetriesStopped
+Event: TypeAlias = (
+    RetryScheduled
+    | RetriesStopped
+    | CircuitChanged
+    | CircuitRefused
+    | TimedOut
+    | BulkheadEntered
+    | BulkheadRefused
+    | LoopStopped
+    | FallbackUsed
+    | StaleServed
+    | ResultMissing
+    | DependencyChanged
+    | LoopStalled
+)
 Listener: TypeAlias = Callable[[Event], None]
 
 # The package's only module-level mutable state. The key is one subscription, not the listener:

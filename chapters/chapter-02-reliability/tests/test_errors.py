@@ -18,7 +18,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reliability import FailureKind, ReliabilityError, StopTask, classify, parse_retry_after
+from reliability import (
+    FailureKind,
+    ReliabilityError,
+    StopTask,
+    classify,
+    is_callers_mistake,
+    parse_retry_after,
+    status_of,
+)
 
 SECRET = "the prompt said hunter2"
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -463,3 +471,24 @@ WORDS = st.sampled_from(
 def test_no_header_however_odd_raises_or_gives_an_unusable_wait(text: str, ms: str) -> None:
     wait_s = parse_retry_after({"retry-after": text, "retry-after-ms": ms}, now=wall_clock)
     assert wait_s is None or 0 <= wait_s < float("inf")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
+def test_a_refusal_of_this_request_is_the_callers_mistake(status: int) -> None:
+    response = httpx.Response(status, request=httpx.Request("GET", "https://example.org"))
+    refused = httpx.HTTPStatusError("no", request=response.request, response=response)
+    assert status_of(refused) == status
+    assert is_callers_mistake(refused)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+def test_load_and_trouble_on_the_other_side_are_not_the_callers_mistake(status: int) -> None:
+    response = httpx2.Response(status, request=httpx2.Request("GET", "https://example.org"))
+    failed = httpx2.HTTPStatusError("no", request=response.request, response=response)
+    assert status_of(failed) == status
+    assert not is_callers_mistake(failed)
+
+
+def test_an_error_without_a_status_is_nobodys_mistake_that_we_know_of() -> None:
+    assert status_of(ConnectionResetError()) is None
+    assert not is_callers_mistake(ConnectionResetError())
