@@ -139,6 +139,11 @@ class Simulator:
         return Counter(self._stage.played)
 
     @property
+    def first_at(self) -> float | None:
+        """When the first request arrived, on ``clock``: where ``at_s`` of the log is 0."""
+        return self._stage.ledger.first_at
+
+    @property
     def in_flight(self) -> int:
         """Requests that have arrived and are not in the log yet."""
         return self._stage.ledger.in_flight

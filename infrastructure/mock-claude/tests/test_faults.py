@@ -156,7 +156,7 @@ DELAY = '[[rule]]\nname = "r"\nfault = "delay"\ndelay_s = 1\n'
         ("latency = 3", "s.toml:1: latency: a table is needed, not a number"),
         ("[rule]\nname = 'r'", "s.toml:1: rule: write each rule as a table under [[rule]]"),
         (RULE + "chance = 1", "s.toml:5: rule.chance: unknown key; allowed: name, path, model,"),
-        (RULE + "delay_s = 1", "s.toml:5: rule.delay_s: not a key of a status rule"),
+        (RULE + "chunk_bytes = 1", "s.toml:5: rule.chunk_bytes: not a key of a status rule"),
         (DELAY + "status = 500", "s.toml:5: rule.status: not a key of a delay rule"),
         (RULE + "probability = 1.5", "s.toml:5: rule.probability: 1.5 is not between 0 and 1"),
         (RULE + "probability = true", "s.toml:5: rule.probability: a number is needed, not a b"),

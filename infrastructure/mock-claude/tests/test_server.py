@@ -319,3 +319,13 @@ async def test_many_clients_at_once_are_all_answered_and_logged() -> None:
         assert {each.status_code for each in answers} == {200}
         assert sorted(each.number for each in sim.log) == list(range(1, 101))
         assert len({each.key for each in sim.log}) == 100
+
+
+async def test_a_status_can_come_late_and_is_not_billed() -> None:
+    async with running(rule("status", status=503, delay_s=0.1)) as (sim, client):
+        start = time.perf_counter()
+        assert (await client.ask()).status_code == 503
+        assert time.perf_counter() - start >= 0.1
+        (exchange,) = sim.log
+        assert exchange.cost_usd == 0
+        assert sim.first_at is not None

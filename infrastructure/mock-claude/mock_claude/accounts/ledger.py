@@ -70,6 +70,11 @@ class Ledger:
         return self._open
 
     @property
+    def first_at(self) -> float | None:
+        """When the first request arrived, on the ledger's clock; all ``at_s`` count from there."""
+        return self._first_at
+
+    @property
     def fired(self) -> Counter[str]:
         """How often each fault rule decided a request, as a copy."""
         with self._lock:

@@ -76,8 +76,7 @@ class Edge:
                 return
             case "status" if rule is not None:
                 answer = _status_answer(scope["path"], rule, entry.request_id)
-            case "delay" if rule is not None:
-                wait_s += rule.delay_s
+        wait_s += rule.delay_s if rule is not None and rule.fault in ("status", "delay") else 0.0
         pace = Pace(
             receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
             stage.ledger.close,

@@ -32,6 +32,7 @@ FAULT, RETRY_AFTER, DELAY, AFTER_EVENTS, ERROR_TYPE, ATTEMPTS = (
 _KNOWN = (FAULT, RETRY_AFTER, DELAY, AFTER_EVENTS, ERROR_TYPE, ATTEMPTS)
 _KINDS = tuple(kind for kind in FAULT_KEYS if kind != "status")
 _DELAYED = ("delay", "slow-first-token", "stream-stall")
+_DELAY_S = 1.0  # where the request names none
 _COUNTED = tuple(kind for kind, keys in FAULT_KEYS.items() if "after_events" in keys)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -74,7 +75,7 @@ def rule_from(headers: Mapping[str, str], *, stream: bool = True) -> Rule | None
         status=int(fault) if is_status else Rule.status,
         retry_after_s=retry_after,
         error_type=error_type,
-        delay_s=Rule.delay_s if delay is None else delay,
+        delay_s=(_DELAY_S if fault in _DELAYED else 0.0) if delay is None else delay,
         after_events=Rule.after_events if events is None else events,
         stall_s=delay,
     )

@@ -77,7 +77,7 @@ class Rule:
     error_type: str | None = None
     error_code: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
-    delay_s: float = 1.0
+    delay_s: float = 0.0
     chunk_bytes: int = 1
     interval_s: float = 0.05
     after_events: int = 4

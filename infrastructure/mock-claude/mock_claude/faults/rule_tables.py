@@ -18,7 +18,7 @@ from mock_claude.faults.tables import Source, Table
 RESERVED_NAME = "header"  # how the log marks a fault that a request asked for itself
 RULE_KEYS = ("name", "path", "model", "after_s", "until_s", "probability", "attempts", "fault")
 FAULT_KEYS: Mapping[str, tuple[str, ...]] = {
-    "status": ("status", "retry_after_s", "error_type", "error_code", "headers"),
+    "status": ("status", "delay_s", "retry_after_s", "error_type", "error_code", "headers"),
     "delay": ("delay_s",),
     "hang": (),
     "reset": (),
@@ -72,7 +72,7 @@ def rule(table: Table) -> Rule:
         error_type=table.optional("error_type", table.text),
         error_code=_error_code(table),
         headers=_headers(table),
-        delay_s=table.number("delay_s") if fault in _NEEDS_DELAY else Rule.delay_s,
+        delay_s=table.number("delay_s", *(() if fault in _NEEDS_DELAY else (0.0,))),
         chunk_bytes=table.whole("chunk_bytes", Rule.chunk_bytes),
         interval_s=table.number("interval_s", Rule.interval_s),
         after_events=table.whole("after_events", Rule.after_events),
@@ -84,6 +84,8 @@ def rule_to_json(rule: Rule) -> dict[str, object]:
     """The table that says this rule."""
     keys = (*RULE_KEYS, *FAULT_KEYS[rule.fault])
     values = {key: getattr(rule, key) for key in keys}
+    if rule.fault == "status" and not rule.delay_s:
+        del values["delay_s"]
     return {key: value for key, value in values.items() if value not in (None, {})}
 
 
