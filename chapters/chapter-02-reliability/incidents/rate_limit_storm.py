@@ -13,6 +13,7 @@ from pathlib import Path
 from book.incident import (
     Check,
     Contrast,
+    Evidence,
     Incident,
     Run,
     Task,
@@ -56,9 +57,9 @@ def promise(run: Run) -> list[Check]:
     ]
 
 
-def lesson(run: Run, calm: Run) -> list[Check]:
+def lesson(seen: Evidence) -> list[Check]:
     """Patience must not become a storm of its own: at most 1.6 times the calm run's requests."""
-    ratio = len(run.model_requests) / len(calm.model_requests)
+    ratio = len(seen.run.model_requests) / len(seen.calm.model_requests)
     return [at_most("model requests over a calm run", ratio, 1.6, "times")]
 
 

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Mapping
 
 from book.chain import Step
-from book.trial import offline_environment, without_agent_variables
+from book.driving import without_agent_variables
+from book.simulating import offline_environment
 from mock_claude import Simulator
 
 WRONG = 2

@@ -19,6 +19,7 @@ from book.chain import Book, ChainError
 from book.incident import IncidentError
 from book.processes import Processes
 from book.replay import replay, stories, with_settings
+from book.simulating import TrialError
 from mock_claude import FaultScriptError
 
 app = typer.Typer(
@@ -229,6 +230,6 @@ def main() -> None:
     except (ChainError, IncidentError, FaultScriptError) as error:
         error_console.print(f"[red]book:[/] {escape(str(error))}")
         sys.exit(WRONG)
-    except trial.TrialError as error:
+    except TrialError as error:
         error_console.print(f"[red]book:[/] {escape(str(error))}")
         sys.exit(FAILED)

@@ -7,145 +7,57 @@ was observed comes back as a :class:`Run`. Nothing here knows how a run is made 
 from __future__ import annotations
 
 import importlib.util
-import re
 import traceback
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mock_claude import Exchange, FaultScript, FaultScriptError
-from readiness.pricing import cost_usd
+from book.observed import Noted, Outcome, Run, bill, holds
+from book.verdict import Check, at_least, at_most
+from book.workload import Task, Workload
+from mock_claude import FaultScript, FaultScriptError
 
-MESSAGES_PATH = "/v1/messages"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One wish of a user. Its answer must hold every fact; the facts are computed, not guessed."""
-
-    text: str
-    facts: tuple[str, ...]
-    session: str | None = None
-
-
-@dataclass(frozen=True)
-class Workload:
-    """Tasks, how many run at once, and after how many seconds a user gives up."""
-
-    tasks: tuple[Task, ...]
-    at_once: int
-    limit_s: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one task, as the harness saw it."""
-
-    task: Task
-    text: str | None  # what run returned; None when it raised or was too late
-    error: str | None  # the error's class name, or "too late"
-    latency_s: float
-
-    @property
-    def done(self) -> bool:
-        return self.text is not None and all(holds(self.text, fact) for fact in self.task.facts)
+__all__ = [
+    "Check",
+    "Contrast",
+    "Evidence",
+    "Incident",
+    "IncidentError",
+    "Noted",
+    "Outcome",
+    "Run",
+    "Service",
+    "Task",
+    "Workload",
+    "at_least",
+    "at_most",
+    "bill",
+    "holds",
+    "load",
+]
 
 
 @dataclass(frozen=True)
-class Run:
-    """All that was observed of one workload on one step: outcomes here, requests at the other end.
+class Evidence:
+    """What a lesson is judged by, all of one seed: the run under trouble, the same step's calm
+    run, and the run under trouble of the step before the one that solves the incident."""
 
-    ``seconds`` is the wall time from the first task's start to the last one's end.
+    run: Run
+    calm: Run
+    before: Run
+
+
+@dataclass(frozen=True)
+class Service:
+    """The workload goes to the step's service over HTTP; the harness is the load balancer.
+
+    It polls readiness every ``poll_s`` seconds and stops sending when a poll fails. With
+    ``sigterm_at_s`` the service gets a SIGTERM just after the first good poll from then on; that
+    is trouble, and left out of a calm run.
     """
 
-    step: str
-    outcomes: tuple[Outcome, ...]
-    exchanges: tuple[Exchange, ...]
-    fired: Mapping[str, int]
-    seconds: float
-
-    @property
-    def model_requests(self) -> list[Exchange]:
-        return [each for each in self.exchanges if each.path == MESSAGES_PATH]
-
-    @property
-    def done(self) -> int:
-        return sum(outcome.done for outcome in self.outcomes)
-
-    @property
-    def success(self) -> float:
-        return self.done / len(self.outcomes)
-
-    @property
-    def requests_per_task(self) -> float:
-        return len(self.model_requests) / len(self.outcomes)
-
-    @property
-    def tokens(self) -> int:
-        return sum(each.input_tokens + each.output_tokens for each in self.model_requests)
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """Billed tokens, as the simulator saw them, at the price table's rates."""
-        return sum(
-            (
-                cost_usd(each.model or "", each.input_tokens, each.output_tokens)
-                for each in self.model_requests
-                if each.input_tokens
-            ),
-            Decimal(0),
-        )
-
-    @property
-    def sdk_retries(self) -> int:
-        """Requests that the SDK's own retries sent (``x-stainless-retry-count`` above 0)."""
-        return sum(1 for each in self.model_requests if each.sdk_retry)
-
-    @property
-    def errors(self) -> Counter[str]:
-        """Why tasks were not done, counted; "wrong answer" where a fact is missing."""
-        return Counter(o.error or "wrong answer" for o in self.outcomes if not o.done)
-
-    def latency_s(self, share: float) -> float:
-        """The latency that ``share`` of all tasks stay within, failed ones included.
-
-        Nearest rank: an observed latency, never an interpolated one.
-        """
-        ordered = sorted(outcome.latency_s for outcome in self.outcomes)
-        rank = -(-len(ordered) * round(share * 1000) // 1000)
-        return ordered[max(rank, 1) - 1]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One number of a verdict beside its limit."""
-
-    name: str
-    value: float
-    limit: float
-    at_most: bool
-    unit: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.value <= self.limit if self.at_most else self.value >= self.limit
-
-    def __str__(self) -> str:
-        sign = ("<=" if self.at_most else ">=") if self.ok else (">" if self.at_most else "<")
-        return f"{self.name} {self._show(self.value)} {sign} {self._show(self.limit)}"
-
-    def _show(self, value: float) -> str:
-        return f"{value:.1%}" if self.unit == "%" else f"{value:.4g}{self.unit and ' ' + self.unit}"
-
-
-def at_least(name: str, value: float, limit: float, unit: str = "") -> Check:
-    return Check(name, value, limit, at_most=False, unit=unit)
-
-
-def at_most(name: str, value: float, limit: float, unit: str = "") -> Check:
-    return Check(name, value, limit, at_most=True, unit=unit)
+    poll_s: float = 0.1
+    sigterm_at_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -162,8 +74,9 @@ class Incident:
     """A failure story. ``settings`` are documented variables, the same for every step.
 
     ``promise`` judges what the user was promised, with or without trouble; ``lesson`` judges a
-    run under trouble beside the same step's calm run. The script's rules are the trouble; its
-    latency belongs to the calm run too.
+    run under trouble. Trouble is the script's rules and scripts (its latency belongs to the calm
+    run too), a service's SIGTERM, and a ``workload`` where ``calm_workload`` names a quieter one.
+    ``figures`` are shown with a run and judged by nobody.
     """
 
     name: str
@@ -172,8 +85,18 @@ class Incident:
     workload: Callable[[int], Workload]
     settings: Mapping[str, str]
     promise: Callable[[Run], Sequence[Check]]
-    lesson: Callable[[Run, Run], Sequence[Check]]
+    lesson: Callable[[Evidence], Sequence[Check]]
     contrasts: tuple[Contrast, ...] = ()
+    calm_workload: Callable[[int], Workload] | None = None
+    service: Service | None = None
+    figures: Callable[[Run], Sequence[str]] = lambda run: ()
+
+    def calmed(self) -> Incident:
+        """The same story without its trouble."""
+        service = self.service and replace(self.service, sigterm_at_s=None)
+        workload = self.calm_workload or self.workload
+        faults = self.faults.without_rules()
+        return replace(self, faults=faults, workload=workload, service=service)
 
 
 class IncidentError(ValueError):
@@ -203,10 +126,3 @@ def load(file: Path) -> Incident:
 def _line_in(file: Path, error: Exception) -> int:
     frames = traceback.extract_tb(error.__traceback__)
     return next((f.lineno or 0 for f in reversed(frames) if Path(f.filename) == file), 0)
-
-
-def holds(text: str, fact: str) -> bool:
-    """Whether ``fact`` stands in ``text``, not merely inside a longer number or word."""
-    start = r"(?<![\w.,-])" if fact[:1].isdigit() else r"(?<!\w)" if fact[:1].isalnum() else ""
-    end = r"(?![\w]|[.,]\d)" if fact[-1:].isdigit() else r"(?!\w)" if fact[-1:].isalnum() else ""
-    return re.search(start + re.escape(fact) + end, text) is not None

@@ -90,7 +90,7 @@ class _Live:
 def progress(out: Console, story: Story, seed: int) -> Iterator[_Plain | _Live]:
     """A callable for every finished task, that shows how far each trial is."""
     trials = [trial for trial, _ in plan(story, seed)]
-    totals = {title(t): len(t.incident.workload(seed).tasks) for t in trials}
+    totals = {title(t): len(t.workload.tasks) for t in trials}
     if not out.is_terminal:
         yield _Plain(out, totals)
         return

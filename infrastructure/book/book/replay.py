@@ -14,7 +14,7 @@ from functools import partial
 
 from book import trial as trials
 from book.chain import Book, ChainError, Chapter, Step
-from book.incident import Check, Incident, Run, load
+from book.incident import Check, Evidence, Incident, Run, load
 from book.processes import Processes
 from book.trial import Trial
 
@@ -36,9 +36,10 @@ class Row:
 
     @property
     def silent_rules(self) -> list[str]:
-        """Fault rules that fired on no request: then nothing was proven."""
-        rules = () if self.trial.calm else self.trial.incident.faults.rules
-        return [rule.name for rule in rules if not self.run.fired.get(rule.name)]
+        """Fault rules and scripts that met no request: then nothing was proven."""
+        script = self.trial.incident.faults
+        names = [each.name for each in script.rules] + [each.name for each in script.scripts]
+        return [name for name in names if not self.trial.calm and not self.run.fired.get(name)]
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,11 @@ def judge(
     planned: Sequence[tuple[Trial, bool | None]],
     runs: Sequence[Run],
 ) -> Replay:
-    """Apply the verdict: the promise to every run, the lesson to the runs under trouble."""
+    """Apply the verdict: the promise to every run, the lesson to the runs under trouble.
+
+    The first planned trial is that of the step before the solving one.
+    """
+    before = runs[0]
     calm = {
         trial.step.name: run for (trial, _), run in zip(planned, runs, strict=True) if trial.calm
     }
@@ -159,6 +164,6 @@ def judge(
     for (trial, expected), run in zip(planned, runs, strict=True):
         checks = list(incident.promise(run))
         if not trial.calm:
-            checks += incident.lesson(run, calm[trial.step.name])
+            checks += incident.lesson(Evidence(run, calm[trial.step.name], before))
         rows.append(Row(trial, run, tuple(checks), expected))
     return Replay(incident, seed, tuple(rows))

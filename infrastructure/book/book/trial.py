@@ -6,27 +6,29 @@ times are measured around ``run``, requests are counted by the simulator.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
-import sys
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from book.chain import Step
-from book.incident import Incident, Outcome, Run, Task, Workload
+from book.driving import drive
+from book.incident import Incident, Outcome, Run, Service, Workload
+from book.noting import events_in
 from book.processes import Child, Processes
-from mock_claude import Exchange, FaultScript, Simulator
+from book.serving import START_S, free_port, send_load, serve_step, serves
+from book.simulating import SILENCE_S, TrialError, ask, offline_environment, receive, serve
+from mock_claude import Exchange
 
-IMPORTS = ("book.trial", "anthropic", "anthropic.resources.messages", "httpx", "pydantic_settings")
-SILENCE_S = 30.0  # beyond the task limit: then the step's process is stuck, not slow
-
-
-class TrialError(RuntimeError):
-    """A trial could not be carried out; what it says is no verdict on the step."""
+IMPORTS = (
+    *("book.trial", "anthropic", "anthropic.resources.messages", "httpx", "pydantic_settings"),
+    *("uvicorn", "starlette.applications", "uvicorn.protocols.http.h11_impl"),
+)
+EXIT_S = 35.0  # a service may take its grace period of 30 s to end
 
 
 @dataclass(frozen=True)
@@ -48,132 +50,139 @@ class Trial:
     def settings(self) -> dict[str, str]:
         return {**self.incident.settings, **dict(self.overrides)}
 
+    @property
+    def workload(self) -> Workload:
+        incident = self.incident.calmed() if self.calm else self.incident
+        return incident.workload(self.seed)
+
+
+@dataclass
+class _Seen:
+    """What has been observed so far; times on the monotonic clock."""
+
+    workload: Workload
+    on_done: Callable[[bool], None]
+    outcomes: list[Outcome] = field(default_factory=list)
+    seconds: float = 0.0
+    in_flight: int = 0
+    exit_code: int | None = None
+    signal_at: float | None = None
+
+    def add(self, place: int, fields: Mapping[str, object]) -> None:
+        outcome = Outcome(self.workload.tasks[place], **fields)  # type: ignore[arg-type]
+        self.outcomes.append(outcome)
+        self.on_done(outcome.done)
+
 
 def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> Run:
     """Carry out one trial; ``on_done(whether it was done rightly)`` is called for every task.
 
     Raises TrialError if the simulator or the step's process ends early or falls silent.
     """
-    workload = trial.incident.workload(trial.seed)
-    script = trial.incident.faults.without_rules() if trial.calm else trial.incident.faults
+    incident = trial.incident.calmed() if trial.calm else trial.incident
+    seen = _Seen(trial.workload, on_done)
     with (
-        processes.child("simulator", serve, trial.seed, script) as simulator,
-        tempfile.TemporaryDirectory(prefix="book-") as scratch,
+        processes.child("simulator", serve, trial.seed, incident.faults) as simulator,
+        tempfile.TemporaryDirectory(prefix="book-") as folder,
     ):
-        url = _receive(simulator, "the simulator", (), SILENCE_S)
+        url = receive(simulator, "the simulator", (), SILENCE_S)
         assert isinstance(url, str)
         environment = offline_environment(url) | trial.settings
-        environment["AGENT_NOTES_FILE"] = str(Path(scratch) / "notes.jsonl")
-        with processes.child("step", drive, trial.step.path, environment, workload) as agent:
-            outcomes: list[Outcome] = []
-            began = time.monotonic()
-            while len(outcomes) < len(workload.tasks):
-                patience = workload.limit_s + SILENCE_S
-                received = _receive(agent, trial.step.name, (simulator,), patience)
-                assert isinstance(received, tuple)
-                place, text, error, latency_s = received
-                outcome = Outcome(workload.tasks[place], text, error, latency_s)
-                outcomes.append(outcome)
-                on_done(outcome.done)
-            seconds = time.monotonic() - began
-        simulator.pipe.send("report")
-        report = _receive(simulator, "the simulator", (), SILENCE_S)
+        environment["AGENT_NOTES_FILE"] = str(Path(folder) / "notes.jsonl")
+        events = Path(folder) / "events.jsonl"
+        if incident.service is None:
+            _drive(trial, processes, simulator, environment, events, seen)
+        else:
+            _serve(trial, processes, simulator, environment, events, seen, incident.service)
+        report = ask(simulator, "report")
         assert isinstance(report, tuple)
-        exchanges, fired = report
-    return Run(
-        step=trial.step.name,
-        outcomes=tuple(outcomes),
-        exchanges=tuple(Exchange.from_json(each) for each in exchanges),
-        fired=fired,
-        seconds=seconds,
-    )
+        exchanges, fired, first_at = report
+        zero = first_at if first_at is not None else time.monotonic()
+        return Run(
+            step=trial.step.name,
+            outcomes=tuple(replace(o, began_s=o.began_s - zero) for o in seen.outcomes),
+            exchanges=tuple(Exchange.from_json(each) for each in exchanges),
+            fired=fired,
+            seconds=seen.seconds,
+            calm=trial.calm,
+            events=events_in(events, zero),
+            in_flight=seen.in_flight,
+            exit_code=seen.exit_code,
+            served_by=None if incident.service is None else serves(trial.step.path),
+            signal_s=None if seen.signal_at is None else seen.signal_at - zero,
+        )
 
 
-def offline_environment(url: str) -> dict[str, str]:
-    """The variables that point an agent at the simulator at ``url`` instead of the internet."""
-    return {
-        "ANTHROPIC_API_KEY": "sk-ant-offline",
-        "ANTHROPIC_BASE_URL": url,
-        "AGENT_SEARCH_URL": f"{url}/w/api.php",
-        "AGENT_GEOCODING_URL": f"{url}/v1/search",
-        "AGENT_FORECAST_URL": f"{url}/v1/forecast",
-    }
+def _drive(
+    trial: Trial,
+    processes: Processes,
+    simulator: Child,
+    environment: dict[str, str],
+    events: Path,
+    seen: _Seen,
+) -> None:
+    """The step's agent does the workload in its own process."""
+    work = (trial.step.path, environment, seen.workload, events)
+    with processes.child("step", drive, *work) as agent:
+        began = time.monotonic()
+        last_s = max(task.at_s for task in seen.workload.tasks)
+        while True:
+            patience = seen.workload.limit_s + last_s + SILENCE_S
+            received = receive(agent, trial.step.name, (simulator,), patience)
+            if received is None:
+                break
+            assert isinstance(received, tuple)
+            seen.add(*received)
+        seen.seconds = time.monotonic() - began
+        for _ in range(20):  # a client that left is noticed at the next turn of the other loop
+            answer = ask(simulator, "in flight")
+            assert isinstance(answer, int)
+            seen.in_flight = answer
+            if answer == 0:
+                break
+            time.sleep(0.05)
+        agent.pipe.send("end")
 
 
-def without_agent_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """A user's own key, base URL and settings must not reach an offline run."""
-    prefixes = ("ANTHROPIC_", "AGENT_")
-    return {k: v for k, v in environment.items() if not k.upper().startswith(prefixes)}
-
-
-def _receive(child: Child, who: str, others: tuple[Child, ...], patience_s: float) -> object:
-    """The next message of ``child``, unless it or one of ``others`` ends first."""
-    sentinels = [child.process.sentinel, *(other.process.sentinel for other in others)]
-    ready = wait([child.pipe, *sentinels], timeout=patience_s)
-    if not ready:
-        raise TrialError(f"{who} gave no sign for {patience_s:.0f} s and was stopped")
-    if any(other.process.sentinel in ready for other in others):
-        raise TrialError("the simulator ended in the middle of the run; run the command again")
-    if child.pipe in ready:
-        try:
-            return child.pipe.recv()
-        except (EOFError, ConnectionError):
-            child.process.join(1)
-    said = child.printed()
-    raise TrialError(f"{who} ended early" + (f":\n{said}" if said else " and said nothing"))
-
-
-def serve(pipe: Connection, seed: int, script: FaultScript) -> None:
-    """In a child: a simulator until it is asked for its report or our other end is gone."""
-
-    async def serving() -> None:
-        async with Simulator(seed=seed, faults=script) as simulator:
-            pipe.send(simulator.url)
-            try:
-                await asyncio.to_thread(pipe.recv)
-            except (EOFError, ConnectionError):
-                return
-            pipe.send(([each.to_json() for each in simulator.log], dict(simulator.fired)))
-
-    asyncio.run(serving())
-
-
-def drive(pipe: Connection, folder: Path, environment: dict[str, str], workload: Workload) -> None:
-    """In a child: the step's own agent does the workload; every outcome is sent as it comes."""
-    sys.path.insert(0, str(folder))
-    from config import Settings  # type: ignore[import-not-found]  # the step's own
-
-    declared = Settings.variables()
-    kept = without_agent_variables(os.environ)
-    os.environ.clear()
-    os.environ.update(kept | {k: v for k, v in environment.items() if k in declared})
-    asyncio.run(_drive(pipe, workload))
-
-
-async def _drive(pipe: Connection, workload: Workload) -> None:
-    from agent import Agent  # type: ignore[import-not-found]
-    from config import Settings
-
-    async with Agent(Settings.from_env()) as agent:
-        waiting = iter(enumerate(workload.tasks))
-
-        async def user() -> None:
-            for place, task in waiting:
-                pipe.send((place, *await _one(agent, task, workload.limit_s)))
-
-        await asyncio.gather(*(user() for _ in range(workload.at_once)))
-
-
-async def _one(agent: object, task: Task, limit_s: float) -> tuple[str | None, str | None, float]:
-    began = time.monotonic()
-    text = error = None
-    patience = asyncio.timeout(limit_s)
-    try:
-        async with patience:
-            text = (await agent.run(task.text, task.session)).text  # type: ignore[attr-defined]
-    except Exception as raised:  # noqa: BLE001 - any failure of a task is an outcome
-        error = "too late" if patience.expired() else type(raised).__name__
-    return text, error, time.monotonic() - began
+def _serve(
+    trial: Trial,
+    processes: Processes,
+    simulator: Child,
+    environment: dict[str, str],
+    events: Path,
+    seen: _Seen,
+    service: Service,
+) -> None:
+    """The step's service does the workload; a balancer in a third process sends it."""
+    port = free_port()
+    environment |= {"AGENT_SERVICE__PORT": str(port), "AGENT_SERVICE__HOST": "127.0.0.1"}
+    work = (trial.step.path, environment, port, events)
+    with processes.child("service", serve_step, *work) as served:
+        pid = served.process.pid
+        assert pid is not None
+        load = (f"http://127.0.0.1:{port}", pid, seen.workload, service)
+        with processes.child("load", send_load, *load) as balancer:
+            began = time.monotonic()
+            last_s = max(task.at_s for task in seen.workload.tasks)
+            while True:
+                patience = seen.workload.limit_s + last_s + SILENCE_S + START_S
+                others = (simulator,) if service.sigterm_at_s is not None else (simulator, served)
+                received = receive(balancer, f"{trial.step.name}'s load", others, patience)
+                assert isinstance(received, tuple)
+                place, what = received
+                if place is None:
+                    seen.signal_at = what
+                    break
+                seen.add(place, what)
+            seen.seconds = time.monotonic() - began
+        if seen.signal_at is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        served.process.join(EXIT_S)
+        code = served.process.exitcode
+        seen.exit_code = 128 - code if code is not None and code < 0 else code
+        if code == 1:
+            raise TrialError(f"{trial.step.name}'s service failed:\n{served.printed()}")
 
 
 def variant(trial: Trial, label: str, settings: Mapping[str, str]) -> Trial:

@@ -27,7 +27,7 @@ INCIDENT = Incident(
     workload=lambda seed: Workload((TASK,), 1, 1.0),
     settings={},
     promise=lambda run: [],
-    lesson=lambda run, calm: [],
+    lesson=lambda seen: [],
 )
 
 

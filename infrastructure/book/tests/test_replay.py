@@ -14,10 +14,11 @@ import pytest
 
 from book import trial as trials
 from book.chain import Book, ChainError
-from book.incident import Check, Incident, Run, Task, Workload, at_least, at_most
+from book.incident import Check, Evidence, Incident, Run, Task, Workload, at_least, at_most
 from book.processes import Processes
 from book.replay import Replay, Story, judge, plan, replay, with_settings
-from book.trial import Trial, TrialError
+from book.simulating import TrialError
+from book.trial import Trial
 from mock_claude import FaultScript
 
 REFUSED = """
@@ -40,8 +41,8 @@ def promise(run: Run) -> list[Check]:
     return [at_least("success", run.success, 1.0, "%")]
 
 
-def lesson(run: Run, calm: Run) -> list[Check]:
-    ratio = len(run.model_requests) / len(calm.model_requests)
+def lesson(seen: Evidence) -> list[Check]:
+    ratio = len(seen.run.model_requests) / len(seen.calm.model_requests)
     return [at_most("requests over a calm run", ratio, 4.0)]
 
 
@@ -104,7 +105,7 @@ def judged(book: Book, replayed: Replay, incident: Incident, *places: int) -> st
 
 
 def test_a_verdict_that_the_step_before_passes_is_a_problem(book: Book, replayed: Replay) -> None:
-    weak = replace(INCIDENT, promise=lambda run: [], lesson=lambda run, calm: [])
+    weak = replace(INCIDENT, promise=lambda run: [], lesson=lambda seen: [])
     assert "reference-agent: must miss" in judged(book, replayed, weak, 0, 1, 2, 3)
 
 

@@ -1,0 +1,52 @@
+"""What users ask of an agent in an incident, when they come, and how long they wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Task:
+    """One wish of a user. Its answer must hold every fact; the facts are computed, not guessed.
+
+    Tasks of one session run one after the other, in their order. ``at_s`` is when the task
+    arrives, in seconds; ``tag`` is what a verdict tells tasks apart by.
+    """
+
+    text: str
+    facts: tuple[str, ...]
+    session: str | None = None
+    at_s: float = 0.0
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Tasks, how many run at once, and after how many seconds a user gives up.
+
+    Without arrival times ``at_once`` users each take the next task when theirs is answered. With
+    them tasks come when they come, wait while ``at_once`` others run, and time and limit count
+    from the arrival.
+    """
+
+    tasks: tuple[Task, ...]
+    at_once: int
+    limit_s: float
+
+    @property
+    def is_open(self) -> bool:
+        """Whether tasks arrive by the clock, whatever became of earlier ones."""
+        return any(task.at_s for task in self.tasks)
+
+    def visits(self) -> list[list[tuple[int, Task]]]:
+        """Each user's tasks in order, with their places: a session's, or a single one."""
+        visits: list[list[tuple[int, Task]]] = []
+        of_session: dict[str, list[tuple[int, Task]]] = {}
+        for place, task in enumerate(self.tasks):
+            if task.session in of_session:
+                of_session[task.session].append((place, task))
+                continue
+            visits.append([(place, task)])
+            if task.session is not None:
+                of_session[task.session] = visits[-1]
+        return visits
