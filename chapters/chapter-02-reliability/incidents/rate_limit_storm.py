@@ -21,12 +21,9 @@ from book.incident import (
     at_least,
     at_most,
 )
+from book.wishes import CITIES, KINDS, NAMES
 from mock_claude import FaultScript
 from mock_claude.world import World
-
-CITIES = ("Lisbon", "Nairobi", "Quito", "Oslo", "Hanoi", "Lima", "Accra", "Riga", "Dublin", "Cairo")
-NAMES = ("Ada", "Ben", "Chidi", "Dara", "Elif", "Femi", "Gita", "Hugo", "Ines", "Jun")
-KINDS = ("bridge", "lighthouse", "observatory", "canal", "library", "tower")
 
 
 def workload(seed: int) -> Workload:
@@ -73,6 +70,9 @@ INCIDENT = Incident(
         "AGENT_RETRY__BASE_S": "1",
         "AGENT_RETRY__CAP_S": "2",
         "AGENT_RETRY__RETRY_AFTER_CAP_S": "2",
+        # A storm of seconds is waited out: the breaker of later steps must not cut it short.
+        "AGENT_BREAKER__WINDOW_CALLS": "400",
+        "AGENT_BREAKER__MINIMUM_CALLS": "200",
     },
     promise=promise,
     lesson=lesson,

@@ -66,6 +66,7 @@ def run(
                 with present.progress(out, story, each) as on_done:
                     replays.append(replay(story, each, processes, on_done))
                 out.print(present.table(replays[-1], out.width))
+                out.print(present.policies_table(replays[-1]))
                 present.reasons(out, replays[-1])
                 present.remarks(out, replays[-1])
     if save is not None:

@@ -67,6 +67,7 @@ class Run:
     """
 
     step: str
+    seed: int
     outcomes: tuple[Outcome, ...]
     exchanges: tuple[Exchange, ...]
     fired: Mapping[str, int]
@@ -128,8 +129,14 @@ class Run:
 
     @property
     def repeats(self) -> int:
-        """Requests that asked again what had been asked, as the simulator saw them."""
-        return sum(1 for each in self.exchanges if each.attempt > 1)
+        """Requests that asked again what had failed before, as the simulator saw them."""
+        failed: set[str] = set()
+        repeats = 0
+        for each in sorted(self.exchanges, key=lambda exchange: exchange.number):
+            repeats += each.key in failed
+            if each.status not in range(200, 400):
+                failed.add(each.key)
+        return repeats
 
     @property
     def hung_up(self) -> int:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.table import Table
 
+from book import policies
 from book.chain import Book, Chapter
 from book.replay import Replay, Row, Story, plan
 from book.trial import Trial
@@ -105,6 +106,11 @@ def title(trial: Trial) -> str:
     return f"{trial.name}, without faults" if trial.calm else trial.name
 
 
+def policies_table(replay: Replay) -> Table:
+    """What the policies of each run did, beside what the simulator counted."""
+    return policies.table([(title(row.trial), row.run) for row in replay.rows])
+
+
 def table(replay: Replay, width: int = PLAIN_WIDTH) -> Table:
     """The comparison: a row a trial. Where it is narrow, counts of single faults go below it."""
     name = f"{replay.incident.name}, seed {replay.seed}"
@@ -132,6 +138,11 @@ def reasons(out: Console, replay: Replay) -> None:
         out.print(f"{escape(title(row.trial))} {_verdict(row)}: {escape(shown + failed)}")
         if out.width < WIDE and row.run.fired:
             out.print(f"  faults fired: {escape('; '.join(_fired(row)))}")
+        if row.run.served_by is not None:
+            code = row.run.exit_code
+            out.print(f"  served by {row.run.served_by}, exit code {code}", style="dim")
+        for line in replay.incident.figures(row.run):
+            out.print(f"  {escape(line)}")
 
 
 def remarks(out: Console, replay: Replay) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from book import policies
 from book.replay import Replay, Row
 
 
@@ -30,6 +31,10 @@ def _entry(replay: Replay, row: Row) -> dict[str, object]:
         "sdk_retries": run.sdk_retries,
         "tokens": run.tokens,
         "cost_usd": str(run.cost_usd),
+        "policies": policies.counts(run),
+        "answered_by_model": policies.by_model(run),
+        "served_by": run.served_by,
+        "exit_code": run.exit_code,
         "faults_fired": dict(run.fired),
         "errors": dict(run.errors),
         "seconds": run.seconds,

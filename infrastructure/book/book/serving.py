@@ -71,6 +71,7 @@ class _Balancer:
         self.pipe, self.pid, self.workload, self.service = pipe, pid, workload, service
         everyone = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         self.client = httpx.AsyncClient(base_url=url, limits=everyone, timeout=workload.limit_s)
+        self.gate = asyncio.Semaphore(workload.at_once)
         self.sends = True
         self.signal_at: float | None = None
 
@@ -112,9 +113,10 @@ class _Balancer:
             due = self.began + task.at_s
             if due > time.monotonic():
                 await asyncio.sleep(due - time.monotonic())
-            if not self.sends:
-                return
-            self.pipe.send((place, await self._one(task)))
+            async with self.gate:
+                if not self.sends:
+                    return
+                self.pipe.send((place, await self._one(task)))
 
     async def _one(self, task: Task) -> dict[str, object]:
         began = time.monotonic()

@@ -100,6 +100,7 @@ def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> 
         zero = first_at if first_at is not None else time.monotonic()
         return Run(
             step=trial.step.name,
+            seed=trial.seed,
             outcomes=tuple(replace(o, began_s=o.began_s - zero) for o in seen.outcomes),
             exchanges=tuple(Exchange.from_json(each) for each in exchanges),
             fired=fired,

@@ -20,7 +20,7 @@ from book.incident import (
 
 
 def run_of(*outcomes: Outcome) -> Run:
-    return Run("a-step", outcomes, (), {}, 1.0)
+    return Run("a-step", 7, outcomes, (), {}, 1.0)
 
 
 @pytest.mark.parametrize(

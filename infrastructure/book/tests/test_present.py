@@ -33,7 +33,7 @@ INCIDENT = Incident(
 
 def replayed() -> Replay:
     outcomes = (Outcome(TASK, "4", None, 1.5), Outcome(TASK, None, "OverloadedError", 12.25))
-    run = Run(STEP.name, outcomes, (REQUEST,), {"529 overloaded": 31, "search 503": 4}, 20.0)
+    run = Run(STEP.name, 7, outcomes, (REQUEST,), {"529 overloaded": 31, "search 503": 4}, 20.0)
     checks = (at_least("success", run.success, 0.99, "%"),)
     rows = [Row(Trial(STEP, INCIDENT, 7), run, checks, False)]
     rows.append(Row(Trial(STEP, INCIDENT, 7, calm=True), run, (), True))

@@ -47,6 +47,8 @@ class Exchange:
     request_id: str
     cache_creation_input_tokens: int = 0
     cache_read_input_tokens: int = 0
+    query: str = ""
+    """Of the URL, as it was sent; long ones are cut."""
 
     def to_json(self) -> dict[str, object]:
         """The exchange as JSON values; the cost is a string, to stay exact."""

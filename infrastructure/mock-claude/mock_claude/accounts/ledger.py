@@ -38,6 +38,7 @@ class Entry:
     key: str = ""
     attempt: int = 1
     sdk_retry: int | None = None
+    query: str = ""
     status: int = 0
     fault: str | None = None
     stream: bool = False
@@ -145,4 +146,5 @@ def _exchange(entry: Entry, now_s: float) -> Exchange:
         request_id=entry.request_id,
         cache_creation_input_tokens=entry.usage.cache_creation_input_tokens,
         cache_read_input_tokens=entry.usage.cache_read_input_tokens,
+        query=entry.query[:_LONGEST_TEXT],
     )

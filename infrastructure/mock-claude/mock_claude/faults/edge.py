@@ -46,6 +46,7 @@ class Edge:
             return
         ledger = self._stage.ledger
         entry = ledger.open(scope["method"], scope["path"])
+        entry.query = scope["query_string"].decode("latin-1")
         try:
             await self._serve(scope, receive, send, entry)
         finally:

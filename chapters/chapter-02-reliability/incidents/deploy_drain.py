@@ -1,0 +1,50 @@
+"""deploy-drain: every deployment loses the requests that are sent while a server stops.
+
+A load balancer learns by its next poll that a server is going; until then it sends. A server that
+closes its socket at SIGTERM refuses those requests. The cure is to say so first, wait until
+everybody has heard it, and only then stop.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from book.incident import Check, Evidence, Incident, Run, Service, Workload, at_least, at_most
+from book.wishes import Wishes, at
+from mock_claude import FaultScript
+
+
+def workload(seed: int) -> Workload:
+    """Fifty requests a second for five seconds."""
+    wishes = Wishes(seed)
+    tasks = (at(0.01 + user / 50, wishes.echo(user)) for user in range(250))
+    return Workload(tuple(tasks), at_once=250, limit_s=10.0)
+
+
+def promise(run: Run) -> list[Check]:
+    """Every request that is sent is answered; a refused one is lost."""
+    lost = len(run.outcomes) - run.done
+    return [at_least("requests sent", len(run.outcomes), 100), at_most("requests lost", lost, 0)]
+
+
+def lesson(seen: Evidence) -> list[Check]:
+    """The process ends by itself, and well."""
+    code = seen.run.exit_code
+    return [at_most("exit code", 999 if code is None else code, 0)]
+
+
+INCIDENT = Incident(
+    name="deploy-drain",
+    story="A deployment: SIGTERM to a service that gets 50 requests a second.",
+    faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
+    workload=workload,
+    settings={
+        "AGENT_BULKHEAD__LIMIT": "100",
+        "AGENT_BULKHEAD__QUEUE": "50",
+        "AGENT_DRAIN__PAUSE_S": "1",
+        "AGENT_DRAIN__DRAIN_S": "10",
+    },
+    promise=promise,
+    lesson=lesson,
+    service=Service(poll_s=0.1, sigterm_at_s=2.5),
+)

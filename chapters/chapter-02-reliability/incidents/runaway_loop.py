@@ -1,0 +1,105 @@
+"""runaway-loop: an agent that asks for the same tool all night.
+
+Nothing fails, so nothing is retried and no circuit opens: every call succeeds and is billed. A
+deadline ends it in time but throws away what was found. The cure is a guard that counts, stops,
+and answers with the facts at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from book.incident import (
+    Check,
+    Evidence,
+    Incident,
+    Outcome,
+    Run,
+    Task,
+    Workload,
+    at_least,
+    at_most,
+    bill,
+)
+from book.wishes import CITIES, Wishes
+from mock_claude import FaultScript
+
+MOST_CALLS = 8
+
+
+def workload(seed: int) -> Workload:
+    """Eighteen users with two tasks each in a session of their own; two of three meet a loop."""
+    wishes = Wishes(seed)
+    tasks: list[Task] = []
+    for user in range(18):
+        one, two = wishes.rng.sample(CITIES, 2)
+        facts = wishes.world.weather_fact(one), wishes.world.weather_fact(two)
+        asked = f"What is the weather in {one}"
+        session = f"user-{user}"
+        if user % 3 == 0:
+            text = f"I ask again ({user}): what is the weather in {one}?"
+            tasks.append(Task(text, facts[:1], session, tag="loop"))
+        elif user % 3 == 1:
+            text = f"Keep comparing ({user}): {asked}, and what is the weather in {two}?"
+            tasks.append(Task(text, facts, session, tag="loop"))
+        else:
+            tasks.append(Task(f"({user}) {asked}?", facts[:1], session, tag="plain"))
+        a, b = wishes.rng.randint(100, 999), wishes.rng.randint(11, 99)
+        tasks.append(Task(f"And what is {a}*{b}?", (str(a * b),), session, tag="next"))
+    return Workload(tuple(tasks), at_once=18, limit_s=8.0)
+
+
+def promise(run: Run) -> list[Check]:
+    """Everybody is told what their tools found, and the session goes on."""
+    return [
+        at_least("success", run.success, 0.99, "%"),
+        at_least("next tasks in the session", run.only(tag("next")).success, 0.99, "%"),
+    ]
+
+
+def lesson(seen: Evidence) -> list[Check]:
+    """A loop is stopped within a few calls, as the simulator and the answers count them."""
+    loops = seen.run.only(tag("loop")).outcomes
+    most = max((number(outcome, "turns") for outcome in loops), default=0)
+    mean = sum(seen.run.fired.values()) / len(loops)
+    return [
+        at_most("model calls of a loop, mean at the simulator", mean, MOST_CALLS),
+        at_most("model calls of a loop, most by the answers", most or 99, MOST_CALLS),
+    ]
+
+
+def tag(name: str) -> Callable[[Outcome], bool]:
+    return lambda outcome: outcome.task.tag == name
+
+
+def number(outcome: Outcome, field: str) -> int:
+    value = outcome.answer.get(field, 99)
+    return value if isinstance(value, int) else 99
+
+
+def figures(run: Run) -> list[str]:
+    """What the loops cost while they ran, scaled to an hour."""
+    loops = run.only(tag("loop")).outcomes
+    hours = sum(outcome.latency_s for outcome in loops) / 3600
+    if not run.fired or not hours:
+        return []
+    dollars = float(bill(run.model_requests))
+    return [f"all tasks ${dollars:.4f}; one loop kept up for an hour: ${dollars / hours:.2f}"]
+
+
+INCIDENT = Incident(
+    name="runaway-loop",
+    story="A model asks for one tool for ever; another goes back and forth between two.",
+    faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
+    workload=workload,
+    settings={
+        "AGENT_TIMEOUTS__CONNECT_S": "1",
+        "AGENT_TIMEOUTS__MODEL_CALL_S": "3",
+        "AGENT_TIMEOUTS__TOOL_CALL_S": "3",
+        "AGENT_TIMEOUTS__REQUEST_S": "6",
+    },
+    promise=promise,
+    lesson=lesson,
+    figures=figures,
+)

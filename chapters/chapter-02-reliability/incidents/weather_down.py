@@ -1,0 +1,122 @@
+"""weather-down: one tool is dead for good, and the answer must say so.
+
+An agent that waits for it fails everybody; one that hides it lies. The cure is to answer with what
+the other tools gave, the last known weather with its age where there is one, and the name of what
+is missing where there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from book.incident import (
+    Check,
+    Evidence,
+    Incident,
+    Outcome,
+    Run,
+    Task,
+    Workload,
+    at_least,
+    at_most,
+    holds,
+)
+from book.wishes import Wishes, at, tagged
+from mock_claude import FaultScript
+from mock_claude.world import World
+
+DEAD_S = 4.0
+SEEN = ("Lisbon", "Nairobi", "Quito", "Oslo", "Hanoi", "Lima", "Accra", "Riga", "Dublin", "Cairo")
+UNSEEN = ("Madrid", "Tokyo", "Ottawa", "Canberra", "Warsaw", "Vienna", "Prague", "Seoul", "Athens")
+GEOCODING = "/v1/search"
+AGE = re.compile(r"(\d+(?:\.\d+)?) s old")
+
+
+def workload(seed: int) -> Workload:
+    """Twenty tasks ask for ten places while all is well, forty more for nineteen afterwards.
+
+    Each also asks for a sum. The weather is no fact of the task: the verdict asks for it.
+    """
+    wishes = Wishes(seed)
+
+    def task(user: int, city: str) -> Task:
+        whole = wishes.weather_and_sum(user, city)
+        return tagged(city, Task(whole.text, whole.facts[1:]))
+
+    early = [at(0.1 + user / 15, task(user, SEEN[user % len(SEEN)])) for user in range(20)]
+    places = (*SEEN, *UNSEEN)
+    late = [at(7 + n / 12, task(20 + n, places[n % len(places)])) for n in range(40)]
+    return Workload((*early, *late), at_once=20, limit_s=8.0)
+
+
+def promise(run: Run) -> list[Check]:
+    """What the other tools found is told; without trouble the weather is told too."""
+    checks = [at_least("answers with the other tools' facts", run.success, 0.99, "%")]
+    if run.calm:
+        told = [
+            holds(o.text or "", fact(run, o.task.tag)) and not o.answer.get("degraded")
+            for o in run.outcomes
+        ]
+        checks += [at_least("answers with the weather, none degraded", share(told), 0.99, "%")]
+    return checks
+
+
+def lesson(seen: Evidence) -> list[Check]:
+    """Old values come with their age, missing ones by name, and only then is it degraded."""
+    run = seen.run
+    late = [o for o in run.outcomes if o.task.at_s > DEAD_S and o.text is not None]
+    stale = [o for o in late if seen_s(run, o) is not None]
+    missing = [o for o in late if seen_s(run, o) is None]
+    errors = [age_error_s(run, outcome) for outcome in stale]
+    degraded = [bool(o.answer.get("degraded")) is (o in late) for o in run.outcomes]
+    named = ["Missing" in (o.text or "") and o.task.tag in (o.text or "") for o in missing]
+    values = [holds(o.text or "", fact(run, o.task.tag)) for o in stale]
+    return [
+        at_least("tasks for places seen before", len(stale), 15),
+        at_least("with the old value", share(values), 1.0, "%"),
+        at_most("error of the age told", max(errors, default=99.0), 1.0, "s"),
+        at_least("tasks for unseen places", len(missing), 15),
+        at_least("named as missing", share(named), 1.0, "%"),
+        at_least("degraded exactly then", share(degraded), 1.0, "%"),
+    ]
+
+
+def share(good: list[bool]) -> float:
+    return sum(good) / len(good) if good else 0.0
+
+
+def fact(run: Run, city: str) -> str:
+    return World(run.seed).weather_fact(city)
+
+
+def seen_s(run: Run, outcome: Outcome) -> float | None:
+    """When this outcome's place was last looked up successfully before it, in seconds."""
+    times = [ended for city, ended in lookups(run) if city == outcome.task.tag]
+    return max((ended for ended in times if ended <= outcome.began_s), default=None)
+
+
+def lookups(run: Run) -> Iterator[tuple[str, float]]:
+    """Each place whose coordinates the service gave, and when it did."""
+    for each in run.requests(GEOCODING):
+        if each.status == 200:
+            yield parse_qs(each.query)["name"][0], each.at_s + each.duration_s
+
+
+def age_error_s(run: Run, outcome: Outcome) -> float:
+    """How far the age in the text is from the true one at the answer's end."""
+    told, then = AGE.search(outcome.text or ""), seen_s(run, outcome)
+    return abs(float(told[1]) - (outcome.ended_s - then)) if told and then is not None else 99.0
+
+
+INCIDENT = Incident(
+    name="weather-down",
+    story="The weather service dies and does not come back.",
+    faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
+    workload=workload,
+    settings={"AGENT_RETRY__MAX_ATTEMPTS": "2", "AGENT_RETRY__BASE_S": "0.1"},
+    promise=promise,
+    lesson=lesson,
+)
