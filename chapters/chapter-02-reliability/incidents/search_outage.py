@@ -14,13 +14,13 @@ from book.wishes import Wishes, at, tagged
 from mock_claude import FaultScript
 
 SEARCH = "/w/api.php"
-BACK_S = 18.0  # when the search works again, as in the fault script
+BACK_S = 17.0  # when the search works again, as in the fault script
 IN_FLIGHT_S = 0.1  # a call that was sent just before the circuit opened may arrive just after
 PROBES = 1
 
 
 def workload(seed: int) -> Workload:
-    """Twelve tasks a second for 25 seconds, twelve at once; every second one needs the search."""
+    """Twelve tasks a second for 22 seconds, twelve at once; every second one needs the search."""
     wishes = Wishes(seed)
 
     def task(user: int) -> Task:
@@ -28,7 +28,7 @@ def workload(seed: int) -> Workload:
             return tagged("search", wishes.search(user))
         return tagged("other", wishes.product(user))
 
-    tasks = (at(user / 12, task(user)) for user in range(300))
+    tasks = (at(user / 12, task(user)) for user in range(264))
     return Workload(tuple(tasks), at_once=12, limit_s=40.0)
 
 

@@ -13,7 +13,10 @@ from typing import Self
 from anthropic import APIError, AsyncAnthropic
 from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock, Usage
 
-from reliability import protect, retry
+from reliability import (
+    protect,
+    retry,
+)
 
 from config import Settings, SettingsError
 from tools import Tools
@@ -49,10 +52,17 @@ class Agent:
         self.client = AsyncAnthropic(api_key=key, base_url=url, max_retries=0)
         self.tools = Tools(settings)
         self.sessions: dict[str, list[MessageParam]] = {}
-        self.ask_claude = protect(self.ask_claude, retry(settings.retry), dependency="claude")
+        self.ask_claude = protect(
+            self.ask_claude,
+            retry(settings.retry),
+            dependency=lambda messages, model: model,
+        )
         self.use_tool = protect(
             self.use_tool,
-            retry(settings.retry, idempotent=lambda name, arguments: self.tools.read_only(name)),
+            retry(
+                settings.retry,
+                idempotent=lambda name, arguments: self.tools.read_only(name),
+            ),
             dependency=lambda name, arguments: name,
         )
 

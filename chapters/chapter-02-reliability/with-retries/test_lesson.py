@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from mock_claude import Simulator
+from mock_claude.pytest_plugin import PointAgentAt
 
 from agent import Agent
 from config import Settings
@@ -38,20 +38,11 @@ QUICKLY = {"AGENT_RETRY__BASE_S": "0.01", "AGENT_RETRY__RETRY_AFTER_CAP_S": "0.1
 
 
 @pytest.fixture
-def ask(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[[Simulator, str], "asyncio.Future[str]"]:
+def ask(point_agent_at: PointAgentAt) -> Callable[[Simulator, str], "asyncio.Future[str]"]:
     """Give one task to a fresh agent; its answer, or the name of what went wrong."""
 
     async def answer(simulator: Simulator, task: str) -> str:
-        variables = QUICKLY | {
-            "ANTHROPIC_API_KEY": "sk-ant-test",
-            "ANTHROPIC_BASE_URL": simulator.url,
-            "AGENT_SEARCH_URL": simulator.search_url,
-            "AGENT_NOTES_FILE": str(tmp_path / "notes.jsonl"),
-        }
-        for name in variables.keys() & Settings.variables():
-            monkeypatch.setenv(name, variables[name])
+        point_agent_at(simulator, Settings.variables(), **QUICKLY)
         async with Agent(Settings.from_env()) as agent:
             try:
                 async with asyncio.timeout(3):

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 from book.chain import Step
 from book.driving import without_agent_variables
-from book.simulating import offline_environment
 from mock_claude import Simulator
+from mock_claude.offline import offline_environment
 
 WRONG = 2
 

@@ -19,17 +19,6 @@ class TrialError(RuntimeError):
     """A trial could not be carried out; what it says is no verdict on the step."""
 
 
-def offline_environment(url: str) -> dict[str, str]:
-    """The variables that point an agent at the simulator at ``url`` instead of the internet."""
-    return {
-        "ANTHROPIC_API_KEY": "sk-ant-offline",
-        "ANTHROPIC_BASE_URL": url,
-        "AGENT_SEARCH_URL": f"{url}/w/api.php",
-        "AGENT_GEOCODING_URL": f"{url}/v1/search",
-        "AGENT_FORECAST_URL": f"{url}/v1/forecast",
-    }
-
-
 def ask(simulator: Child, what: str) -> object:
     simulator.pipe.send(what)
     return receive(simulator, "the simulator", (), SILENCE_S)

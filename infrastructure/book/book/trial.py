@@ -21,8 +21,9 @@ from book.incident import Incident, Outcome, Run, Service, Workload
 from book.noting import events_in
 from book.processes import Child, Processes
 from book.serving import START_S, free_port, send_load, serve_step, serves
-from book.simulating import SILENCE_S, TrialError, ask, offline_environment, receive, serve
+from book.simulating import SILENCE_S, TrialError, ask, receive, serve
 from mock_claude import Exchange
+from mock_claude.offline import offline_environment
 
 IMPORTS = (
     *("book.trial", "anthropic", "anthropic.resources.messages", "httpx", "pydantic_settings"),

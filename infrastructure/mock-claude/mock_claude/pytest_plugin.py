@@ -6,8 +6,9 @@ imported before a test asks for it, because every pytest run loads this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -15,6 +16,17 @@ import pytest
 if TYPE_CHECKING:
     from mock_claude.faults.fault_script import FaultScript
     from mock_claude.server import Simulator
+
+
+class PointAgentAt(Protocol):
+    """The type of the fixture ``point_agent_at``."""
+
+    def __call__(self, simulator: Simulator, declared: Collection[str], **settings: str) -> None:
+        """From now on settings read from the environment lead to ``simulator``.
+
+        Of ``settings`` (variables by name) only those that are ``declared`` are set, so that one
+        test may run on agents that know different settings.
+        """
 
 
 class StartSimulator(Protocol):
@@ -44,3 +56,17 @@ def start_simulator() -> Iterator[StartSimulator]:
 def simulator(start_simulator: StartSimulator) -> Simulator:
     """A running simulator with seed 7 and no faults."""
     return start_simulator()
+
+
+@pytest.fixture
+def point_agent_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PointAgentAt:
+    """Lets an agent's own ``Settings.from_env()`` find a simulator, and an empty notes file."""
+    from mock_claude.offline import offline_environment
+
+    def point(simulator: Simulator, declared: Collection[str], **settings: str) -> None:
+        notes = {"AGENT_NOTES_FILE": str(tmp_path / "notes.jsonl")}
+        for name, value in (offline_environment(simulator.url) | notes | settings).items():
+            if name in declared:
+                monkeypatch.setenv(name, value)
+
+    return point
