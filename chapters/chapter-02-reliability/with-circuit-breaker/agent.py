@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from anthropic import APIError, AsyncAnthropic
-from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock, Usage
+from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock
 
 from reliability import (
     ReliabilityError,
@@ -88,10 +88,10 @@ class Agent:
             raise ValueError("the task is blank: say what the agent should do")
         earlier = [] if session is None else list(self.sessions.get(session, []))
         messages: list[MessageParam] = [{"role": "user", "content": task}]
-        usages: list[Usage] = []
+        replies: list[Message] = []
         while True:
             message = await self.ask_claude([*earlier, *messages], self.settings.model)
-            usages.append(message.usage)
+            replies.append(message)
             messages.append(message.to_param())
             if message.stop_reason != "tool_use":
                 break
@@ -99,12 +99,12 @@ class Agent:
             messages.append({"role": "user", "content": [await self.result_of(c) for c in calls]})
         if message.stop_reason not in ("end_turn", "stop_sequence"):
             raise UnfinishedAnswer(f"Claude stopped early: {message.stop_reason}")
+        text = "".join(block.text for block in message.content if block.type == "text")
         if session is not None:  # only a finished task becomes history
             self.sessions.setdefault(session, []).extend(messages)
-        text = "".join(block.text for block in message.content if block.type == "text")
-        input_tokens = sum(usage.input_tokens for usage in usages)
-        output_tokens = sum(usage.output_tokens for usage in usages)
-        return Answer(text, len(usages), input_tokens, output_tokens)
+        input_tokens = sum(reply.usage.input_tokens for reply in replies)
+        output_tokens = sum(reply.usage.output_tokens for reply in replies)
+        return Answer(text, len(replies), input_tokens, output_tokens)
 
     async def ask_claude(self, messages: list[MessageParam], model: str) -> Message:
         """One model call."""
