@@ -26,6 +26,7 @@ from book.wishes import CITIES, Wishes
 from mock_claude import FaultScript
 
 MOST_CALLS = 8
+LIMIT_S = 8.0
 
 
 def workload(seed: int) -> Workload:
@@ -47,7 +48,7 @@ def workload(seed: int) -> Workload:
             tasks.append(Task(f"({user}) {asked}?", facts[:1], session, tag="plain"))
         a, b = wishes.rng.randint(100, 999), wishes.rng.randint(11, 99)
         tasks.append(Task(f"And what is {a}*{b}?", (str(a * b),), session, tag="next"))
-    return Workload(tuple(tasks), at_once=18, limit_s=8.0)
+    return Workload(tuple(tasks), at_once=18, limit_s=LIMIT_S)
 
 
 def promise(run: Run) -> list[Check]:
@@ -79,13 +80,9 @@ def number(outcome: Outcome, field: str) -> int:
 
 
 def figures(run: Run) -> list[str]:
-    """What the loops cost while they ran, scaled to an hour."""
-    loops = run.only(tag("loop")).outcomes
-    hours = sum(outcome.latency_s for outcome in loops) / 3600
-    if not run.fired or not hours:
-        return []
-    dollars = float(bill(run.model_requests))
-    return [f"all tasks ${dollars:.4f}; one loop kept up for an hour: ${dollars / hours:.2f}"]
+    """What this work costs an hour, on the same clock for every step."""
+    dollars = float(bill(run.model_requests)) / LIMIT_S * 3600
+    return [f"this workload, once every {LIMIT_S:g} s: ${dollars:.2f} an hour"]
 
 
 INCIDENT = Incident(

@@ -12,7 +12,7 @@ from book.incident import Check, Evidence, Incident, Run, Workload, at_least, at
 from book.wishes import Wishes
 from mock_claude import FaultScript
 
-REQUEST_S = 5.0
+REQUEST_S = 6.0
 SCHEDULING = 1.2  # a busy machine may be late to run what is due
 
 
@@ -44,7 +44,7 @@ INCIDENT = Incident(
         "AGENT_BREAKER__WINDOW_CALLS": "100",
         "AGENT_BREAKER__MINIMUM_CALLS": "100",
         "AGENT_TIMEOUTS__CONNECT_S": "0.5",
-        "AGENT_TIMEOUTS__MODEL_CALL_S": "1",
+        "AGENT_TIMEOUTS__MODEL_CALL_S": "1.5",
         "AGENT_TIMEOUTS__TOOL_CALL_S": "2",
         "AGENT_TIMEOUTS__REQUEST_S": f"{REQUEST_S:g}",
     },

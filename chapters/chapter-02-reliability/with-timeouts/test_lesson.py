@@ -60,6 +60,6 @@ async def test_an_answer_that_trickles_ends_with_the_request_and_leaves_nothing_
     async with Agent(Settings.from_env()) as agent:
         assert await outcome(agent, "What is 23*19?") == "DeadlineExceeded"
         async with asyncio.timeout(PATIENCE_S):
-            while simulator.in_flight:
+            while simulator.in_flight:  # noqa: ASYNC110 - the simulator has no Event for it
                 await asyncio.sleep(0)
     assert simulator.fired["trickle"] >= 1

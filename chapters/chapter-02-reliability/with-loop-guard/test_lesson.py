@@ -1,0 +1,64 @@
+"""The lesson: a model that goes in circles is stopped, its facts are told, the session goes on."""
+
+import pytest
+
+from mock_claude.pytest_plugin import PointAgentAt, StartSimulator
+
+from agent import Agent, Answer
+from config import Settings
+
+ONE_CALL_FOR_EVER = """
+[[script]]
+name = "loop"
+story = "runaway"
+task = "*again*"
+"""
+BACK_AND_FORTH = """
+[[script]]
+name = "loop"
+story = "cycle"
+task = "*again*"
+"""
+TASK = "Once again: what is the weather in Oslo, and what is the weather in Rome?"
+LIMITS = {
+    "AGENT_TIMEOUTS__CONNECT_S": "0.5",
+    "AGENT_TIMEOUTS__MODEL_CALL_S": "1",
+    "AGENT_TIMEOUTS__TOOL_CALL_S": "1",
+    "AGENT_TIMEOUTS__REQUEST_S": "2",  # ends the loop on the step before, without an answer
+}
+
+
+async def run(agent: Agent, task: str) -> Answer | None:
+    try:
+        return await agent.run(task, session="ada")
+    except Exception:  # noqa: BLE001 - on the step before, any failure will do
+        return None
+
+
+@pytest.mark.parametrize(
+    ("script", "cities", "limit"),
+    [
+        (ONE_CALL_FOR_EVER, ("Oslo",), "identical_calls"),
+        (BACK_AND_FORTH, ("Oslo", "Rome"), "cycle"),
+    ],
+)
+async def test_a_loop_ends_with_the_facts_and_the_limit_and_the_session_goes_on(
+    start_simulator: StartSimulator,
+    point_agent_at: PointAgentAt,
+    script: str,
+    cities: tuple[str, ...],
+    limit: str,
+) -> None:
+    simulator = start_simulator(faults=script)
+    point_agent_at(simulator, Settings.variables(), **LIMITS)
+    async with Agent(Settings.from_env()) as agent:
+        answer = await run(agent, TASK)
+        assert answer is not None, "the loop went on until the deadline"
+        assert answer.stopped == limit
+        assert answer.turns == len(simulator.model_requests()) <= 8
+        for city in cities:
+            assert simulator.world.weather_fact(city) in answer.text
+        afterwards = await run(agent, "What is 23*19?")
+        assert afterwards is not None
+        assert "437" in afterwards.text
+    assert {request.status for request in simulator.model_requests()} == {200}
