@@ -8,7 +8,6 @@ is missing where there is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -25,13 +24,13 @@ from book.incident import (
     holds,
 )
 from book.wishes import Wishes, at, tagged
-from mock_claude import FaultScript
+from mock_claude import Exchange, FaultScript
 from mock_claude.world import World
 
 DEAD_S = 4.0
 SEEN = ("Lisbon", "Nairobi", "Quito", "Oslo", "Hanoi", "Lima", "Accra", "Riga", "Dublin", "Cairo")
 UNSEEN = ("Madrid", "Tokyo", "Ottawa", "Canberra", "Warsaw", "Vienna", "Prague", "Seoul", "Athens")
-GEOCODING = "/v1/search"
+FORECAST = "/v1/forecast"
 AGE = re.compile(r"(\d+(?:\.\d+)?) s old")
 
 
@@ -64,12 +63,12 @@ def promise(run: Run) -> list[Check]:
     return checks
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def lesson(evidence: Evidence) -> list[Check]:
     """Old values come with their age, missing ones by name, and only then is it degraded."""
-    run = seen.run
+    run = evidence.run
     late = [o for o in run.outcomes if o.task.at_s > DEAD_S and o.text is not None]
-    stale = [o for o in late if seen_s(run, o) is not None]
-    missing = [o for o in late if seen_s(run, o) is None]
+    stale = [o for o in late if seen(run, o)]
+    missing = [o for o in late if not seen(run, o)]
     errors = [age_error_s(run, outcome) for outcome in stale]
     degraded = [bool(o.answer.get("degraded")) is (o in late) for o in run.outcomes]
     named = ["Missing" in (o.text or "") and o.task.tag in (o.text or "") for o in missing]
@@ -92,23 +91,30 @@ def fact(run: Run, city: str) -> str:
     return World(run.seed).weather_fact(city)
 
 
-def seen_s(run: Run, outcome: Outcome) -> float | None:
-    """When this outcome's place was last looked up successfully before it, in seconds."""
-    times = [ended for city, ended in lookups(run) if city == outcome.task.tag]
-    return max((ended for ended in times if ended <= outcome.began_s), default=None)
-
-
-def lookups(run: Run) -> Iterator[tuple[str, float]]:
-    """Each place whose coordinates the service gave, and when it did."""
-    for each in run.requests(GEOCODING):
-        if each.status == 200:
-            yield parse_qs(each.query)["name"][0], each.at_s + each.duration_s
+def seen(run: Run, outcome: Outcome) -> Exchange | None:
+    """The last forecast that was given for this outcome's place before its task began."""
+    place = World(run.seed).locate(outcome.task.tag)
+    found = None
+    for each in run.requests(FORECAST):
+        if each.status == 200 and each.at_s + each.duration_s <= outcome.began_s and place:
+            asked = {name: values[0] for name, values in parse_qs(each.query).items()}
+            if (float(asked["latitude"]), float(asked["longitude"])) == (
+                place.latitude,
+                place.longitude,
+            ):
+                found = each
+    return found
 
 
 def age_error_s(run: Run, outcome: Outcome) -> float:
-    """How far the age in the text is from the true one at the answer's end."""
-    told, then = AGE.search(outcome.text or ""), seen_s(run, outcome)
-    return abs(float(told[1]) - (outcome.ended_s - then)) if told and then is not None else 99.0
+    """How far the age in the text is from any that it had while the task was under way."""
+    told, then = AGE.search(outcome.text or ""), seen(run, outcome)
+    if told is None or then is None:
+        return 99.0
+    age_s = float(told[1])
+    least_s = outcome.began_s - (then.at_s + then.duration_s)
+    most_s = outcome.ended_s - then.at_s
+    return max(least_s - age_s, age_s - most_s, 0.0)
 
 
 INCIDENT = Incident(
