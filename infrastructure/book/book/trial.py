@@ -157,7 +157,7 @@ def _serve(
 ) -> None:
     """The step's service does the workload; a balancer in a third process sends it."""
     port = free_port()
-    environment |= {"AGENT_SERVICE__PORT": str(port), "AGENT_SERVICE__HOST": "127.0.0.1"}
+    environment |= {"AGENT_SERVICE_PORT": str(port), "AGENT_SERVICE_HOST": "127.0.0.1"}
     work = (trial.step.path, environment, port, events)
     with processes.child("service", serve_step, *work) as served:
         pid = served.process.pid

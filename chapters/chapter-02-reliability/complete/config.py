@@ -1,0 +1,94 @@
+"""The agent's settings: environment variables, or the ``.env`` file beside this one.
+
+A real variable wins over the file. A misspelt ``AGENT_`` name is refused, so that a setting that
+nobody reads never looks as if it worked.
+"""
+
+import os
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reliability import (
+    BreakerSettings,
+    BulkheadSettings,
+    DegradationSettings,
+    DrainSettings,
+    HealthSettings,
+    LoopSettings,
+    RetrySettings,
+    TimeoutSettings,
+)
+
+HERE = Path(__file__).resolve().parent
+API_KEY = Field(validation_alias="ANTHROPIC_API_KEY")
+BASE_URL = Field(validation_alias="ANTHROPIC_BASE_URL")
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, wrong or missing. The text names it and what is allowed."""
+
+
+def variable(*place: str) -> str:
+    """The variable of a field, or of a field in a nested policy: ``AGENT_RETRY__BASE_S``."""
+    name = "__".join(place).upper()
+    return name if name.startswith(("ANTHROPIC_", "AGENT_")) else f"AGENT_{name}"
+
+
+class Settings(BaseModel):
+    """Everything that can differ between two places where this agent runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+
+    anthropic_api_key: Annotated[SecretStr, API_KEY] = SecretStr("")
+    anthropic_base_url: Annotated[Url, BASE_URL] = "https://api.anthropic.com"
+    model: Annotated[str, Field(min_length=1)] = "claude-sonnet-5-5"
+    max_tokens: Annotated[int, Field(ge=1, le=20_000)] = 1024
+    search_url: Url = "https://en.wikipedia.org/w/api.php"
+    geocoding_url: Url = "https://geocoding-api.open-meteo.com/v1/search"
+    forecast_url: Url = "https://api.open-meteo.com/v1/forecast"
+    notes_file: Path = HERE / "notes.jsonl"
+    retry: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
+    timeouts: TimeoutSettings = TimeoutSettings()
+    loop: LoopSettings = LoopSettings()
+    degradation: DegradationSettings = DegradationSettings()
+    bulkhead: BulkheadSettings = BulkheadSettings(limit=50, queue=25)
+    tool_bulkhead: BulkheadSettings = BulkheadSettings(limit=25, queue=25)
+    health: HealthSettings = HealthSettings()
+    drain: DrainSettings = DrainSettings()
+    service_host: str = "127.0.0.1"
+    service_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+
+    @classmethod
+    def variables(cls) -> set[str]:
+        """The names of all variables that :meth:`from_env` reads."""
+        names: set[str] = set()
+        for name, field in cls.model_fields.items():
+            parts = fields(field.default) if is_dataclass(field.default) else ()
+            names |= {variable(name, part.name) for part in parts} or {variable(name)}
+        return names
+
+    @classmethod
+    def from_env(cls) -> "Settings":
+        """Read the settings; raises :class:`SettingsError`, which never repeats a value."""
+        known = cls.variables()
+        unknown = {name.upper() for name in (*os.environ, *dotenv_values(HERE / ".env"))} - known
+        if wrong := sorted(name for name in unknown if name.startswith("AGENT_")):
+            raise SettingsError(f"unknown: {', '.join(wrong)}. Allowed: {', '.join(sorted(known))}")
+        try:
+            return _FromEnv()
+        except ValidationError as error:
+            wrong = [f"{variable(*map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise SettingsError("; ".join(wrong)) from None
+
+
+class _FromEnv(BaseSettings, Settings):
+    model_config = SettingsConfigDict(
+        env_prefix="AGENT_", env_nested_delimiter="__", env_file=HERE / ".env", extra="ignore"
+    )

@@ -1,0 +1,204 @@
+"""What every step of the agent promises, from the first to the last. Run: pytest test_agent.py"""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from mock_claude import Simulator
+
+from agent import Agent
+from config import HERE, Settings, SettingsError
+from tools import ToolError, Tools
+
+
+@pytest.fixture
+def settings(simulator: Simulator, tmp_path: Path) -> Settings:
+    """An agent that talks to a simulator without faults."""
+    return Settings(
+        anthropic_api_key=SecretStr("sk-ant-test"),
+        anthropic_base_url=simulator.url,
+        search_url=simulator.search_url,
+        geocoding_url=simulator.geocoding_url,
+        forecast_url=simulator.forecast_url,
+        notes_file=tmp_path / "notes.jsonl",
+    )
+
+
+@pytest.fixture
+def tools(settings: Settings) -> Tools:
+    return Tools(settings)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith(("AGENT_", "ANTHROPIC_")):
+            monkeypatch.delenv(name)
+
+
+async def test_it_answers_with_the_facts_that_its_tools_found(
+    settings: Settings, simulator: Simulator
+) -> None:
+    async with Agent(settings) as agent:
+        answer = await agent.run("What is 23*19, and what is the weather in Lisbon?")
+    assert "437" in answer.text
+    assert simulator.world.weather_fact("Lisbon") in answer.text
+
+
+async def test_an_answer_tells_its_turns_and_tokens_as_the_server_counted_them(
+    settings: Settings, simulator: Simulator
+) -> None:
+    async with Agent(settings) as agent:
+        answer = await agent.run("What is 2+2? Save it as a note.")
+    requests = simulator.model_requests()
+    assert answer.turns == len(requests) == 3
+    assert answer.input_tokens == sum(request.input_tokens for request in requests)
+    assert answer.output_tokens == sum(request.output_tokens for request in requests)
+
+
+async def test_tasks_of_one_session_share_history_and_others_do_not(
+    settings: Settings, tools: Tools
+) -> None:
+    async with Agent(settings) as agent:
+        await agent.run("What is 23*19?", session="ada")
+        await agent.run("Save that as a note.", session="ben")
+        assert "437" not in await tools.read_notes()
+        await agent.run("Save that as a note.", session="ada")
+    assert "437" in await tools.read_notes()
+
+
+async def test_a_failed_task_leaves_no_trace_in_its_session(
+    settings: Settings, simulator: Simulator
+) -> None:
+    async with Agent(settings.model_copy(update={"model": "claude-unheard-of"})) as agent:
+        with pytest.raises(Exception, match="claude-unheard-of"):
+            await agent.run("What is 2+2?", session="ada")
+        assert not agent.sessions.get("ada")
+
+
+async def test_many_tasks_at_once_get_their_own_answers(settings: Settings) -> None:
+    async with Agent(settings) as agent:
+        asked = [agent.run(f"What is {n}*{n + 1}?") for n in range(10, 22)]
+        answers = await asyncio.gather(*asked)
+    for n, answer in zip(range(10, 22), answers, strict=True):
+        assert str(n * (n + 1)) in answer.text
+
+
+async def test_claude_is_told_of_a_tool_that_fails_and_answers_with_the_rest(
+    settings: Settings,
+) -> None:
+    async with Agent(settings) as agent:
+        answer = await agent.run("What is 23*19, and what is the weather in Atlantis?")
+    assert "437" in answer.text
+    assert "no place is called" in answer.text
+
+
+async def test_a_blank_task_is_refused_before_anything_is_sent(
+    settings: Settings, simulator: Simulator
+) -> None:
+    async with Agent(settings) as agent:
+        with pytest.raises(ValueError, match="blank"):
+            await agent.run(" \n")
+    assert not simulator.model_requests()
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("23*19", "437"),
+        ("(4 + 5) * -3", "-27"),
+        ("10 / 4", "2.5"),
+        ("8 / 2", "4"),
+        ("2**10", "1024"),
+    ],
+)
+async def test_arithmetic_is_exact(tools: Tools, expression: str, result: str) -> None:
+    assert await tools.calculate(expression) == result
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "1 +",
+        "1/0",
+        "9**9**9",
+        "(-8)**0.5",
+        "__import__('os')",
+        "'a' * 9",
+        "f(1)",
+        "[1][0]",
+        "x",
+    ],
+)
+async def test_what_is_no_arithmetic_is_refused_with_a_reason(
+    tools: Tools, expression: str
+) -> None:
+    with pytest.raises(ToolError, match="cannot calculate"):
+        await tools.calculate(expression)
+
+
+async def test_notes_come_back_as_they_were_written(tools: Tools) -> None:
+    assert await tools.read_notes() == "there are no notes yet"
+    await tools.save_note("tea\nfor two")
+    await tools.save_note("São Paulo 18.3 °C")
+    assert await tools.read_notes() == "- tea\nfor two\n- São Paulo 18.3 °C"
+
+
+async def test_weather_for_a_place_that_does_not_exist_says_so(tools: Tools) -> None:
+    with pytest.raises(ToolError, match="Atlantis"):
+        await tools.get_weather("Atlantis")
+
+
+def test_only_saving_a_note_changes_anything_and_only_arithmetic_is_our_own_word(
+    tools: Tools,
+) -> None:
+    assert {name for name in tools.by_name if not tools.read_only(name)} == {"save_note"}
+    trusted = {name for name, tool in tools.by_name.items() if not tool.untrusted}
+    assert trusted == {"calculate", "save_note"}
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret")
+    monkeypatch.setenv("AGENT_MAX_TOKENS", "77")
+    settings = Settings.from_env()
+    assert settings.max_tokens == 77
+    assert settings.anthropic_api_key.get_secret_value() == "sk-ant-secret"
+    assert "sk-ant-secret" not in repr(settings)
+
+
+def test_a_misspelt_setting_is_refused_with_the_names_that_exist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AGENT_MAX_TOKEN", "77")
+    with pytest.raises(SettingsError, match=r"AGENT_MAX_TOKEN\b.*AGENT_MAX_TOKENS"):
+        Settings.from_env()
+
+
+def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_MAX_TOKENS", "sk-ant-pasted-here")
+    with pytest.raises(SettingsError, match=r"AGENT_MAX_TOKENS.*integer") as refused:
+        Settings.from_env()
+    assert "sk-ant-pasted-here" not in str(refused.value)
+
+
+def test_the_example_file_lists_every_setting() -> None:
+    example = (HERE / ".env.example").read_text(encoding="utf-8")
+    assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) == Settings.variables()
+
+
+def test_the_command_without_a_key_says_what_to_do_in_two_lines() -> None:
+    environment = {**os.environ, "ANTHROPIC_API_KEY": ""}
+    command = [sys.executable, "agent.py", "What is 2+2?"]
+    done = subprocess.run(
+        command, cwd=HERE, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert "ANTHROPIC_API_KEY" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2

@@ -1,0 +1,114 @@
+"""Serve an app with uvicorn so that it leaves as `draining` says.
+
+Prevents two failures: uvicorn alone closes its socket at the moment of SIGTERM and then dies by the
+signal (exit code 143), and it closes a kept connection on which a client is just sending. The rule:
+the signals are ours, uvicorn stops when told, and the exit code says whether it went in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
+from typing import Any, TypeAlias
+
+import uvicorn
+
+from reliability.bounded import Work
+from reliability.draining import Drain, install_signals
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn without signal handlers of its own, that says when its sockets are closed."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._closed = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closed.set()  # wakes nobody before the first await below, which follows the closing
+        await super().shutdown(sockets)
+
+    async def stop_accepting(self) -> None:
+        """Return once no connection is accepted any longer; those that are open go on."""
+        self.should_exit = True
+        await self._closed.wait()
+
+
+async def serve(
+    app: App, host: str, port: int, drain: Drain, closers: Sequence[Work] = (), **options: Any
+) -> int:
+    """Serve until a signal has drained; return the exit code: 0, or 1 when a second one forced.
+
+    Write `sys.exit(asyncio.run(serve(...)))`. It counts each request itself, so the app need not.
+    The app's lifespan ends before the `closers` run, in a share of `close_s` like each of them;
+    uvicorn needs 0.1 s of it. `options` go to uvicorn.Config. Raises SystemExit(3), uvicorn's code,
+    when the service cannot start.
+    """
+    limits, ended = drain.settings, asyncio.Event()
+    # Only a backstop: streams never end on their own, and the drain cancels them before this.
+    backstop_s = math.ceil(limits.drain_s + limits.close_s)
+    config = uvicorn.Config(
+        counted(app, drain), host, port, timeout_graceful_shutdown=backstop_s, **options
+    )
+    server = QuietServer(config)
+
+    async def server_ended() -> None:
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:  # its share of `close_s` is over
+            limit.reschedule(0)
+            raise
+
+    async def leave() -> None:
+        await drain.wait_for_signal()
+        await drain.finish(server.stop_accepting, [server_ended, *closers])
+
+    leaving = asyncio.create_task(leave())
+    undo = install_signals(asyncio.get_running_loop(), drain)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as limit:
+                await server.serve()
+        ended.set()
+        if not drain.draining:  # uvicorn stopped by itself, as limit_max_requests makes it
+            drain.begin()
+        await leaving
+    finally:
+        leaving.cancel()
+        undo()
+    return 1 if drain.forced.is_set() else 0
+
+
+def counted(app: App, drain: Drain) -> App:
+    """Return `app` with each request counted; while draining, each response ends its connection.
+
+    Else a client with a pool sends on a connection at the moment it is closed (uvicorn#2757).
+    """
+
+    async def call(scope: Message, receive: Receive, send: Send) -> None:
+        async def send_last(message: Message) -> None:
+            if drain.draining and message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        if scope["type"] == "lifespan":
+            await app(scope, receive, send)
+            return
+        has_header = scope["type"] == "http" and scope["http_version"] < "2"
+        with drain.request():
+            await app(scope, receive, send_last if has_header else send)
+
+    return call

@@ -1,0 +1,190 @@
+"""What the server adds around an app; the real server and its signals are in another file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import signal
+from typing import Any
+
+import pytest
+
+from reliability.draining import Drain, DrainSettings
+from reliability.serving import App, Message, counted, serve
+
+# uvicorn itself takes 0.1 s to close.
+QUICK = DrainSettings(pause_s=0, drain_s=0.2, close_s=0.8, grace_s=1)
+
+
+# --- Around the app ------------------------------------------------------------------------------
+
+
+async def run(
+    app: App, drain: Drain, scope: Message, *, begin_in: bool = False
+) -> tuple[list[Message], list[int]]:
+    sent: list[Message] = []
+    counts: list[int] = []
+
+    async def inner(scope: Message, receive: Any, send: Any) -> None:
+        counts.append(drain.under_way)
+        if begin_in:
+            drain.begin()
+        await app(scope, receive, send)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await counted(inner, drain)(scope, receive, send)
+    return sent, counts
+
+
+START: Message = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
+BODY: Message = {"type": "http.response.body", "body": b"ok"}
+
+
+async def answer(scope: Message, receive: Any, send: Any) -> None:
+    await send(START)
+    await send(BODY)
+
+
+HTTP: Message = {"type": "http", "http_version": "1.1"}
+
+
+async def test_each_request_is_counted_by_the_server_itself() -> None:
+    drain = Drain()
+    assert await run(answer, drain, HTTP) == ([START, BODY], [1])
+    assert await run(answer, drain, {"type": "websocket", "http_version": "1.1"}) == (
+        [START, BODY],
+        [1],
+    )
+    assert drain.under_way == 0
+
+
+async def test_the_lifespan_is_no_request() -> None:
+    drain = Drain()
+    drain.begin()
+    assert await run(answer, drain, {"type": "lifespan"}) == ([START, BODY], [0])
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_an_answer_while_draining_ends_its_connection(version: str) -> None:
+    scope: Message = {"type": "http", "http_version": version}
+    sent, _ = await run(answer, Drain(), scope, begin_in=True)
+    assert sent == [{**START, "headers": [(b"a", b"b"), (b"connection", b"close")]}, BODY]
+    assert START["headers"] == [(b"a", b"b")]
+
+
+async def test_an_answer_without_headers_ends_its_connection_too() -> None:
+    async def bare(scope: Message, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204})
+
+    sent, _ = await run(bare, Drain(), HTTP, begin_in=True)
+    assert sent[0]["headers"] == [(b"connection", b"close")]
+
+
+@pytest.mark.parametrize(
+    "scope", [{"type": "http", "http_version": "2"}, {"type": "websocket", "http_version": "1.1"}]
+)
+async def test_a_protocol_without_that_header_does_not_get_it(scope: Message) -> None:
+    assert await run(answer, Drain(), scope, begin_in=True) == ([START, BODY], [1])
+
+
+# --- Around uvicorn ------------------------------------------------------------------------------
+
+
+class Service:
+    """An app with a lifespan that starts, and ends as it is told."""
+
+    def __init__(self) -> None:
+        self.started, self.trace = asyncio.Event(), list[str]()
+        self.starts, self.hangs = True, False
+
+    async def app(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await answer(scope, receive, send)
+            return
+        assert (await receive())["type"] == "lifespan.startup"
+        if not self.starts:
+            await send({"type": "lifespan.startup.failed", "message": "no"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        self.started.set()
+        assert (await receive())["type"] == "lifespan.shutdown"
+        if self.hangs:
+            await asyncio.Event().wait()
+        self.trace.append("lifespan ended")
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def close(self) -> None:
+        self.trace.append("client closed")
+
+    async def serve(self, drain: Drain, **options: Any) -> int:
+        async with asyncio.timeout(5):
+            return await serve(
+                self.app, "127.0.0.1", 0, drain, [self.close], log_config=None, **options
+            )
+
+
+@pytest.mark.parametrize(("times", "code"), [(1, 0), (2, 1)])
+async def test_the_exit_code_says_whether_the_drain_was_forced(
+    times: int, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    service, drain = Service(), Drain(QUICK)
+    serving = asyncio.create_task(service.serve(drain))
+    await service.started.wait()
+    for _ in range(times):
+        drain.begin()
+    assert await serving == code
+    assert service.trace == ["lifespan ended", "client closed"]
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+async def test_a_lifespan_that_hangs_holds_neither_the_closers_nor_the_exit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service, drain = Service(), Drain(QUICK)
+    service.hangs = True
+    serving = asyncio.create_task(service.serve(drain))
+    await service.started.wait()
+    drain.begin()
+    assert await serving == 0
+    assert service.trace == ["client closed"]
+    assert "server_ended failed (TimeoutError)" in caplog.text
+
+
+async def test_a_server_that_stops_by_itself_closes_the_clients_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    service, drain = Service(), Drain(QUICK)
+    serving = asyncio.create_task(service.serve(drain, limit_max_requests=1))
+    await service.started.wait()
+    for _ in range(100):  # uvicorn binds its port after the lifespan has started
+        await asyncio.sleep(0)
+    address = re.search(r"running on http://127.0.0.1:(\d+)", caplog.text)
+    assert address
+    port = int(address[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert await serving == 0
+    assert service.trace == ["lifespan ended", "client closed"]
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_a_service_that_cannot_start_ends_with_uvicorns_code_and_gives_the_signals_back() -> None:
+    service = Service()
+    service.starts = False
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit) as caught:
+            asyncio.run(service.serve(Drain(QUICK)))
+        assert caught.value.code == 3
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
