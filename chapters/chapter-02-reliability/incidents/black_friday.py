@@ -26,11 +26,11 @@ from mock_claude import Exchange, FaultScript
 LIMIT, QUEUE = 8, 4
 SERVICE_TIME_S = 0.8 + 0.02 * (LIMIT - 1)  # of a task at the limit, as in the fault script
 LOAD = 10 * LIMIT / SERVICE_TIME_S  # arrivals a second
-SECONDS = 4.0
+SECONDS = 3.0
 
 
 def workload(seed: int) -> Workload:
-    """Ten times the load for four seconds."""
+    """Ten times the load for three seconds."""
     wishes = Wishes(seed)
     users = range(int(LOAD * SECONDS))
     tasks = tuple(at(0.01 + user / LOAD, wishes.echo(user)) for user in users)
@@ -113,5 +113,6 @@ INCIDENT = Incident(
     },
     promise=promise,
     lesson=lesson,
+    trials_at_once=1,
     service=Service(),
 )

@@ -46,5 +46,6 @@ INCIDENT = Incident(
     },
     promise=promise,
     lesson=lesson,
+    trials_at_once=2,
     service=Service(poll_s=0.1, sigterm_at_s=2.5),
 )

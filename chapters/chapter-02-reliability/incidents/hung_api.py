@@ -51,9 +51,10 @@ INCIDENT = Incident(
         "AGENT_RETRY__BASE_S": "0.25",
         "AGENT_BREAKER__WINDOW_CALLS": "20",
         "AGENT_TIMEOUTS__CONNECT_S": "1",
-        "AGENT_TIMEOUTS__MODEL_CALL_S": "2",
+        "AGENT_TIMEOUTS__MODEL_CALL_S": "2.5",
         "AGENT_TIMEOUTS__REQUEST_S": "12",
     },
     promise=promise,
     lesson=lesson,
+    trials_at_once=4,
 )

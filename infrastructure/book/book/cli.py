@@ -18,7 +18,7 @@ from book import agents, generate, present, results, trial, units
 from book.chain import Book, ChainError
 from book.incident import IncidentError
 from book.processes import Processes
-from book.replay import replay, stories, with_settings
+from book.replay import plan, replay, stories, with_settings
 from book.simulating import TrialError
 from mock_claude import FaultScriptError
 
@@ -60,15 +60,12 @@ def run(
         tempfile.TemporaryDirectory(prefix="book-") as scratch,
         Processes(trial.IMPORTS, Path(scratch)) as processes,
     ):
-        for story in told:
-            for each in seeds_of(seeds) or [seed]:
+        wanted = [(story, each) for story in told for each in seeds_of(seeds) or [seed]]
+        with present.progress(out, [plan(*each) for each in wanted]) as on_done:
+            for (story, each), done in zip(wanted, replay(wanted, processes, on_done), strict=True):
                 present.intro(out, found, story, each)
-                with present.progress(out, story, each) as on_done:
-                    replays.append(replay(story, each, processes, on_done))
-                out.print(present.table(replays[-1], out.width))
-                out.print(present.policies_table(replays[-1]))
-                present.reasons(out, replays[-1])
-                present.remarks(out, replays[-1])
+                present.outcome(out, done)
+                replays.append(done)
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
     if not present.conclusion(out, replays):

@@ -76,7 +76,8 @@ class Incident:
     ``promise`` judges what the user was promised, with or without trouble; ``lesson`` judges a
     run under trouble. Trouble is the script's rules and scripts (its latency belongs to the calm
     run too), a service's SIGTERM, and a ``workload`` where ``calm_workload`` names a quieter one.
-    ``figures`` are shown with a run and judged by nobody.
+    ``trials_at_once`` is for verdicts that rest on milliseconds: no more trials, of any incident,
+    run beside one of these. ``figures`` are shown with a run and judged by nobody.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Incident:
     contrasts: tuple[Contrast, ...] = ()
     calm_workload: Callable[[int], Workload] | None = None
     service: Service | None = None
+    trials_at_once: int = 8
     figures: Callable[[Run], Sequence[str]] = lambda run: ()
 
     def calmed(self) -> Incident:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ from rich.table import Table
 
 from book import policies
 from book.chain import Book, Chapter
-from book.replay import Replay, Row, Story, plan
+from book.replay import Planned, Replay, Row, Story
 from book.trial import Trial
 
 PLAIN_WIDTH = 140
@@ -60,46 +61,67 @@ def intro(out: Console, chapter: Chapter, story: Story, seed: int) -> None:
 
 @dataclass
 class _Plain:
+    """A line now and then, with what runs at that moment."""
+
     out: Console
     totals: dict[str, int]
-    done: dict[str, int] = field(default_factory=dict)
+    done: Counter[str] = field(default_factory=Counter)
     shown_at: float = field(default_factory=time.monotonic)
 
     def __call__(self, trial: Trial, ok: bool) -> None:
-        name = title(trial)
-        self.done[name] = self.done.get(name, 0) + 1
+        self.done[_whole_title(trial)] += 1
         if time.monotonic() - self.shown_at >= EVERY_S:
             self.shown_at = time.monotonic()
-            running = {n: c for n, c in self.done.items() if c < self.totals[n]}
-            counts = (f"{name} {count}/{self.totals[name]}" for name, count in running.items())
+            running = {t: n for t, n in self.done.items() if n < self.totals[t]}
+            counts = (f"{t} {n}/{self.totals[t]}" for t, n in running.items())
             self.out.print("  " + " · ".join(counts), soft_wrap=True)
 
 
 @dataclass
 class _Live:
+    """A bar for each trial that runs."""
+
     bars: Progress
-    ids: dict[str, TaskID]
-    failed: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, int]
+    ids: dict[str, TaskID] = field(default_factory=dict)
+    failed: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, trial: Trial, ok: bool) -> None:
-        name = title(trial)
-        self.failed[name] = self.failed.get(name, 0) + (not ok)
-        self.bars.update(self.ids[name], advance=1, failed=self.failed[name])
+        name = _whole_title(trial)
+        self.failed[name] += not ok
+        if name not in self.ids:
+            self.ids[name] = self.bars.add_task(name, total=self.totals[name], failed=0)
+        bar = self.ids[name]
+        self.bars.update(bar, advance=1, failed=self.failed[name])
+        if self.bars.tasks[self.bars.task_ids.index(bar)].finished:
+            self.bars.remove_task(bar)
 
 
 @contextmanager
-def progress(out: Console, story: Story, seed: int) -> Iterator[_Plain | _Live]:
-    """A callable for every finished task, that shows how far each trial is."""
-    trials = [trial for trial, _ in plan(story, seed)]
-    totals = {title(t): len(t.workload.tasks) for t in trials}
+def progress(out: Console, plans: Sequence[Planned]) -> Iterator[_Plain | _Live]:
+    """A callable for every finished task, that shows how far each running trial is."""
+    trials = [trial for planned in plans for trial, _ in planned]
+    totals = {_whole_title(trial): len(trial.workload.tasks) for trial in trials}
     if not out.is_terminal:
         yield _Plain(out, totals)
         return
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), Elapsed())
+    columns = (TextColumn("{task.description:<50}"), BarColumn(), MofNCompleteColumn(), Elapsed())
     failed = TextColumn("[red]{task.fields[failed]} failed")
     with Progress(*columns, failed, console=out, transient=True) as bars:
-        ids = {name: bars.add_task(name, total=n, failed=0) for name, n in totals.items()}
-        yield _Live(bars, ids)
+        yield _Live(bars, totals)
+
+
+def outcome(out: Console, replay: Replay) -> None:
+    """All that is shown of a replay: tables, reasons, remarks."""
+    out.print(table(replay, out.width))
+    out.print(policies_table(replay))
+    reasons(out, replay)
+    remarks(out, replay)
+    out.print()
+
+
+def _whole_title(trial: Trial) -> str:
+    return f"{trial.incident.name} {trial.seed}: {title(trial)}"
 
 
 def title(trial: Trial) -> str:

@@ -7,18 +7,17 @@ must hold, both must keep the promise without the trouble, and every fault rule 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import islice
+from typing import TypeAlias
 
 from book import trial as trials
 from book.chain import Book, ChainError, Chapter, Step
 from book.incident import Check, Evidence, Incident, Run, load
 from book.processes import Processes
+from book.schedule import run_all
 from book.trial import Trial
-
-AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,10 @@ class Replay:
         return found
 
 
+# Trials with what each must show: hold, miss, or None where it is for comparison only.
+Planned: TypeAlias = list[tuple[Trial, bool | None]]
+
+
 @dataclass(frozen=True)
 class Story:
     """An incident with the two steps that it is told on."""
@@ -105,7 +108,7 @@ def with_settings(story: Story, chosen: Sequence[str]) -> Story:
     return replace(story, incident=replace(story.incident, settings=settings))
 
 
-def plan(story: Story, seed: int) -> list[tuple[Trial, bool | None]]:
+def plan(story: Story, seed: int) -> Planned:
     """The trials of a story with what each must show; the one that lasts longest comes first."""
     incident, before, solver = story.incident, story.before, story.solver
     trouble = Trial(solver, incident, seed)
@@ -119,31 +122,19 @@ def plan(story: Story, seed: int) -> list[tuple[Trial, bool | None]]:
 
 
 def replay(
-    story: Story,
-    seed: int,
+    told: Sequence[tuple[Story, int]],
     processes: Processes,
     on_done: Callable[[Trial, bool], None],
-) -> Replay:
-    """Run all trials of a story, four at a time. Raises TrialError where one cannot be run."""
-    planned = plan(story, seed)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [
-            pool.submit(trials.run, trial, processes, partial(on_done, trial))
-            for trial, _ in planned
-        ]
-        with processes.killed_on_error():  # Ctrl-C too: the pool waits for its threads to end
-            runs = gather(futures)
-    return judge(story.incident, seed, planned, runs)
+) -> Iterator[Replay]:
+    """Replay stories, each under its seed, and yield each as soon as it is complete, in order.
 
-
-def gather(futures: Sequence[Future[Run]]) -> list[Run]:
-    """All results, or the first error at once. Short waits keep Ctrl-C alive on every system."""
-    pending: set[Future[Run]] = set(futures)
-    while pending:
-        finished, pending = wait(pending, timeout=0.2, return_when="FIRST_COMPLETED")
-        for future in finished:
-            future.result()
-    return [future.result() for future in futures]
+    Trials of several stories run side by side. Raises TrialError where one cannot be run.
+    """
+    plans = [plan(story, seed) for story, seed in told]
+    runs = run_all([trial for planned in plans for trial, _ in planned], processes, on_done)
+    for (story, seed), planned in zip(told, plans, strict=True):
+        seen = [run for _, run in islice(runs, len(planned))]
+        yield judge(story.incident, seed, planned, [run for run in seen if isinstance(run, Run)])
 
 
 def judge(

@@ -27,6 +27,8 @@ from mock_claude.offline import offline_environment
 
 IMPORTS = (
     *("book.trial", "anthropic", "anthropic.resources.messages", "httpx", "pydantic_settings"),
+    # What else a first task, or a service, would import while its limits already count.
+    *("anyio._backends._asyncio", "httpcore", "opentelemetry.propagate", "reliability", "fastapi"),
     *("uvicorn", "starlette.applications", "uvicorn.protocols.http.h11_impl"),
 )
 EXIT_S = 35.0  # a service may take its grace period of 30 s to end

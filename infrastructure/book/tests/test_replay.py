@@ -79,7 +79,7 @@ def ignore(trial: Trial, ok: bool) -> None:
 @pytest.fixture(scope="module")
 def replayed(book: Book, tmp_path_factory: pytest.TempPathFactory) -> Replay:
     with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
-        return replay(story(book), 1, processes, ignore)
+        return next(replay([(story(book), 1)], processes, ignore))
 
 
 def test_the_step_before_misses_the_solver_holds_and_both_keep_the_promise_when_calm(
