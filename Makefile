@@ -26,10 +26,12 @@ help: ## this list
 	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE]   the failure, then the cure, measured"
 	@echo "make test        every step and package; make test-02 for one chapter"
 	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
+	@echo "make scoreboard  all incidents on the baseline and on each chapter's last step [SEED=7] [ALL_STEPS=1]"
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
-	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code"
+	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
 	@echo "make test-exports   an exported step in a clean environment; make test THOROUGH=1 with more examples"
+	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
 	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
 	@echo "make list        chapters, steps, incidents"
 	@echo "make clean       remove what was installed and cached in this folder"
@@ -55,6 +57,21 @@ test-%: .venv/.installed-all
 # A step in a chapter needs that chapter's packages, the reference agent its own; any other name, all.
 AGENT_NEEDS := $(if $(STEP),$(if $(filter chapter-%,$(STEP)),$(shell echo "$(STEP)" | cut -c1-10),all),reference)
 
+.PHONY: scoreboard
+scoreboard: .venv/.installed-all
+	@$(BOOK) scoreboard $(if $(SEED),--seed "$(SEED)") $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(ALL_STEPS),--all-steps)
+
+.PHONY: bench-reliability
+bench-reliability: .venv/.installed-all
+	@$(UV) sync $(QUIET) --frozen --inexact --all-packages --group bench --python $(PYTHON)
+	@.venv/bin/python chapters/chapter-02-reliability/bench_reliability.py
+
+# Slow: it runs the tests once for each of some thousand changes. MODULE=... for one module.
+.PHONY: mutation
+mutation: .venv/.installed-all
+	@$(UV) sync $(QUIET) --frozen --inexact --all-packages --group mutation --python $(PYTHON)
+	@.venv/bin/python infrastructure/book/mutation.py chapter-02 $(if $(MODULE),--module "$(MODULE)")
+
 .PHONY: agent
 agent: .venv/.installed-$(AGENT_NEEDS)
 	@$(BOOK) agent --step "$(or $(STEP),reference-agent)" $(if $(LIVE),--live) $(if $(TASK_GIVEN),-- "$$TASK")
@@ -68,7 +85,7 @@ diff-%: .venv/.installed-book
 
 .PHONY: check
 check: .venv/.installed-all
-	@$(BOOK) check $(if $(FAST),--fast)
+	@$(BOOK) check $(if $(FAST),--fast) $(if $(EVERY),--every)
 
 .PHONY: propagate
 propagate: .venv/.installed-all

@@ -113,6 +113,7 @@ INCIDENT = Incident(
     },
     promise=promise,
     lesson=lesson,
+    needs_calm=True,
     trials_at_once=1,
     service=Service(),
 )

@@ -51,7 +51,7 @@ INCIDENT = Incident(
         "AGENT_RETRY__BASE_S": "0.25",
         "AGENT_BREAKER__WINDOW_CALLS": "20",
         "AGENT_TIMEOUTS__CONNECT_S": "1",
-        "AGENT_TIMEOUTS__MODEL_CALL_S": "2.5",
+        "AGENT_TIMEOUTS__MODEL_CALL_S": "2",
         "AGENT_TIMEOUTS__REQUEST_S": "12",
     },
     promise=promise,

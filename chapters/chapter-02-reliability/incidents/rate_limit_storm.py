@@ -76,6 +76,7 @@ INCIDENT = Incident(
     },
     promise=promise,
     lesson=lesson,
+    needs_calm=True,
     contrasts=(
         Contrast(
             label="with-retries, as printed",

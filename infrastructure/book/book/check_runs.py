@@ -43,10 +43,11 @@ class Job:
     run: Callable[[], list[Finding]]
 
 
-def findings(book: Book, processes: Processes, on_job: Callable[[str], None]) -> list[Finding]:
+def findings(
+    book: Book, processes: Processes, kept: Kept, on_job: Callable[[str], None]
+) -> list[Finding]:
     """Run what has changed since it was last run, in parallel; all findings in a fixed order."""
-    kept = Kept(book.root / ".cache" / "book-check.json")
-    world = _digest(path.read_bytes() for path in _shared(book))
+    world = digest(path.read_bytes() for path in shared(book))
     jobs = [*lesson_jobs(book, processes, world), *command_jobs(book, processes, world)]
 
     def result(job: Job) -> list[Finding]:
@@ -58,9 +59,7 @@ def findings(book: Book, processes: Processes, on_job: Callable[[str], None]) ->
         return known
 
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool, processes.killed_on_error():
-        found = [each for job in pool.map(result, jobs) for each in job]
-    kept.save({job.key for job in jobs})
-    return found
+        return [each for job in pool.map(result, jobs) for each in job]
 
 
 class Kept:
@@ -68,6 +67,7 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.used: set[str] = set()
         try:
             read = json.loads(path.read_text(encoding="utf-8"))
             self.results = {k: [Finding(**each) for each in v] for k, v in read.items()}
@@ -75,27 +75,31 @@ class Kept:
             self.results = {}
 
     def get(self, key: str) -> list[Finding] | None:
+        self.used.add(key)
         return self.results.get(key)
 
     def put(self, key: str, found: list[Finding]) -> None:
+        self.used.add(key)
         self.results[key] = found
 
-    def save(self, keys: set[str]) -> None:
+    def save(self) -> None:
+        """Write what was asked for or added; the rest is of no use any more."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        shown = {k: [asdict(e) for e in v] for k, v in self.results.items() if k in keys}
+        shown = {k: [asdict(e) for e in v] for k, v in self.results.items() if k in self.used}
         partial = self.path.with_suffix(".part")
         partial.write_text(json.dumps(shown), encoding="utf-8")
         os.replace(partial, self.path)
 
 
-def _digest(parts: Iterator[bytes] | Sequence[bytes]) -> str:
+def digest(parts: Iterator[bytes] | Sequence[bytes]) -> str:
+    """One hash of all parts, in their order."""
     whole = hashlib.sha256()
     for part in parts:
         whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()
 
 
-def _shared(book: Book) -> list[Path]:
+def shared(book: Book) -> list[Path]:
     """Code that every run depends on: packages, simulator, harness, dependencies."""
     steps = {step.path for step in book.steps}
     return [
@@ -107,7 +111,8 @@ def _shared(book: Book) -> list[Path]:
     ]
 
 
-def _folder_key(step: Step) -> bytes:
+def folder_key(step: Step) -> bytes:
+    """What a step's folder holds, without what belongs to it alone."""
     return b"".join(
         name.encode() + b"\0" + (step.path / name).read_bytes()
         for name in on_disk(step.path)
@@ -125,7 +130,7 @@ def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
         place = book.steps.index(step)
         later = [end for end in ends if book.steps.index(end) > place]
         for other in (book.before(step), step, *later):
-            key = _digest([world.encode(), lesson.read_bytes(), _folder_key(other)])
+            key = digest([world.encode(), lesson.read_bytes(), folder_key(other)])
             yield Job(
                 f"{step.name}'s lesson on {other.name}",
                 f"lesson {step.name} {other.name} {key}",
@@ -221,7 +226,7 @@ def run_lesson(pipe: Connection, folder: Path, config: Path) -> None:
 
 def command_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
     """README blocks marked ``console check``: the commands run, and print what stands there."""
-    steps = _digest([_folder_key(step) for step in book.steps])
+    steps = digest([folder_key(step) for step in book.steps])
     for path in texts(book):
         if path.name != "README.md":
             continue
@@ -231,7 +236,7 @@ def command_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
                 line = text[: block.start()].count("\n") + 1
                 where = f"{path.relative_to(book.root).as_posix()}:{line}"
                 body = block["body"]
-                key = _digest([world.encode(), steps.encode(), body.encode(), where.encode()])
+                key = digest([world.encode(), steps.encode(), body.encode(), where.encode()])
                 yield Job(
                     f"the commands in {where}",
                     f"commands {key}",

@@ -9,15 +9,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from book import check_runs
+from book import check_incidents, check_runs, trial
 from book.chain import Book
 from book.check import READING, Finding
 from book.processes import Processes
 from book.testing import IMPORTS
 
 
-def run(book: Book, out: Console, *, fast: bool) -> bool:
-    """Check everything, or only what needs no code to run; whether nothing was found."""
+def run(book: Book, out: Console, *, fast: bool, every: bool = False) -> bool:
+    """Check everything, or only what needs no code to run; whether nothing was found.
+
+    With ``every``, incidents run on all steps from the one before their own to the last.
+    """
     began = time.monotonic()
     found: list[Finding] = []
     for rule in READING:
@@ -25,11 +28,18 @@ def run(book: Book, out: Console, *, fast: bool) -> bool:
     if not fast:
         with (
             tempfile.TemporaryDirectory(prefix="book-") as scratch,
-            Processes((*IMPORTS, "book.check_runs"), Path(scratch)) as processes,
+            Processes((*IMPORTS, *trial.IMPORTS, "book.check_runs"), Path(scratch)) as processes,
         ):
-            found += check_runs.findings(
-                book, processes, lambda name: out.print(f"[dim]ran {escape(name)}")
-            )
+            kept = check_runs.Kept(book.root / ".cache" / "book-check.json")
+
+            def on_job(name: str) -> None:
+                out.print(f"[dim]ran {escape(name)}")
+
+            try:
+                found += check_runs.findings(book, processes, kept, on_job)
+                found += check_incidents.findings(book, processes, kept, on_job, every=every)
+            finally:
+                kept.save()  # Ctrl-C keeps what was found out
     for each in found:
         out.print(f"[red]{escape(each.where)}[/]: {escape(each.what)}", soft_wrap=True)
         out.print(f"    mend: {escape(each.mend)}", soft_wrap=True)

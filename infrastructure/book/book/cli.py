@@ -61,7 +61,9 @@ def run(
         Processes(trial.IMPORTS, Path(scratch)) as processes,
     ):
         wanted = [(story, each) for story in told for each in seeds_of(seeds) or [seed]]
-        with present.progress(out, [plan(*each) for each in wanted]) as on_done:
+        with present.progress(
+            out, [trial for each in wanted for trial, _ in plan(*each)]
+        ) as on_done:
             for (story, each), done in zip(wanted, replay(wanted, processes, on_done), strict=True):
                 present.intro(out, found, story, each)
                 present.outcome(out, done)
@@ -69,6 +71,43 @@ def run(
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
     if not present.conclusion(out, replays):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def scoreboard(
+    all_steps: Annotated[bool, typer.Option(help="every step, not only chapter ends")] = False,
+    incident: Annotated[str | None, typer.Option(help="only this incident")] = None,
+    seed: Annotated[int, typer.Option(help="for faults, facts and texts")] = 7,
+    html: Annotated[Path, typer.Option(help="where to write the page")] = Path(
+        ".cache/scoreboard.html"
+    ),
+    save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+) -> None:
+    """Every incident against the baseline and each chapter's last step: the book in one picture."""
+    out = present.console()
+    book = Book.find()
+    from book import board, board_page, board_terminal
+
+    steps = list(book.steps) if all_steps else board.ends(book)
+    told = board.all_stories(book)
+    names = [story.incident.name for story in told]
+    if incident is not None and incident not in names:
+        raise ChainError(f"there is no incident {incident!r}. Valid: {', '.join(names)}")
+    wanted = [(s, step) for s in told if incident in (None, s.incident.name) for step in steps]
+    with (
+        tempfile.TemporaryDirectory(prefix="book-") as scratch,
+        Processes(trial.IMPORTS, Path(scratch)) as processes,
+        present.progress(out, board.trials_of(wanted, seed)) as on_done,
+    ):
+        cells = board.fill(wanted, seed, processes, on_done)
+    board_terminal.show(out, cells, seed)
+    figures = board.board(cells, seed)
+    if save is not None:
+        save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    html.parent.mkdir(parents=True, exist_ok=True)
+    out.print(f"The same as a page: {board_page.write(figures, html)}")
+    if not board_terminal.is_staircase(book, cells):
         raise typer.Exit(FAILED)
 
 
@@ -171,13 +210,14 @@ def export(
 @app.command()
 def check(
     fast: Annotated[bool, typer.Option(help="leave out what runs code")] = False,
+    every: Annotated[bool, typer.Option(help="incidents on all later steps, too")] = False,
 ) -> None:
-    """Hold the chain together: drift, lessons, imports, links, model ids, generated blocks."""
+    """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
     out = present.console()
     _testing()
     from book import checking
 
-    if not checking.run(Book.find(), out, fast=fast):
+    if not checking.run(Book.find(), out, fast=fast, every=every):
         raise typer.Exit(FAILED)
 
 

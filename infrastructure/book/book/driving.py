@@ -104,9 +104,11 @@ async def _one(
                 _place.reset(mark)
             text = str(answer.pop("text"))
     except Exception as raised:  # noqa: BLE001 - any failure of a task is an outcome
-        error = "too late" if patience.expired() else type(raised).__name__
+        error = type(raised).__name__
     began = time.monotonic() if began is None else began
     seconds = time.monotonic() - began
+    if patience.expired() or seconds > limit_s:  # the cancellation was swallowed, or came too late
+        text, error = None, "too late"
     return {
         "text": text,
         "error": error,

@@ -39,12 +39,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a lesson is judged by, all of one seed: the run under trouble, the same step's calm
-    run, and the run under trouble of the step before the one that solves the incident."""
+    """What a lesson is judged by, all of one seed: the run under trouble, that of the step before
+    the one that solves the incident, and the calm run of the same step where it was made."""
 
     run: Run
-    calm: Run
     before: Run
+    calm_run: Run | None = None
+
+    @property
+    def calm(self) -> Run:
+        """The same step without trouble. IncidentError unless the incident says ``needs_calm``."""
+        if self.calm_run is None:
+            raise IncidentError("the lesson looks at the calm run: say needs_calm=True")
+        return self.calm_run
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,9 @@ class Incident:
     ``promise`` judges what the user was promised, with or without trouble; ``lesson`` judges a
     run under trouble. Trouble is the script's rules and scripts (its latency belongs to the calm
     run too), a service's SIGTERM, and a ``workload`` where ``calm_workload`` names a quieter one.
-    ``trials_at_once`` is for verdicts that rest on milliseconds: no more trials, of any incident,
-    run beside one of these. ``figures`` are shown with a run and judged by nobody.
+    ``needs_calm`` says that the lesson looks at the calm run. ``trials_at_once`` is for verdicts
+    that rest on milliseconds: no more trials, of any incident, run beside one of these.
+    ``figures`` are shown with a run and judged by nobody.
     """
 
     name: str
@@ -90,6 +98,7 @@ class Incident:
     contrasts: tuple[Contrast, ...] = ()
     calm_workload: Callable[[int], Workload] | None = None
     service: Service | None = None
+    needs_calm: bool = False
     trials_at_once: int = 8
     figures: Callable[[Run], Sequence[str]] = lambda run: ()
 

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from book import policies
 from book.chain import Book, Chapter
-from book.replay import Planned, Replay, Row, Story
+from book.replay import Replay, Row, Story
 from book.trial import Trial
 
 PLAIN_WIDTH = 140
@@ -98,9 +98,8 @@ class _Live:
 
 
 @contextmanager
-def progress(out: Console, plans: Sequence[Planned]) -> Iterator[_Plain | _Live]:
+def progress(out: Console, trials: Sequence[Trial]) -> Iterator[_Plain | _Live]:
     """A callable for every finished task, that shows how far each running trial is."""
-    trials = [trial for planned in plans for trial, _ in planned]
     totals = {_whole_title(trial): len(trial.workload.tasks) for trial in trials}
     if not out.is_terminal:
         yield _Plain(out, totals)

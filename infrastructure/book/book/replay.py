@@ -155,6 +155,6 @@ def judge(
     for (trial, expected), run in zip(planned, runs, strict=True):
         checks = list(incident.promise(run))
         if not trial.calm:
-            checks += incident.lesson(Evidence(run, calm[trial.step.name], before))
+            checks += incident.lesson(Evidence(run, before, calm[trial.step.name]))
         rows.append(Row(trial, run, tuple(checks), expected))
     return Replay(incident, seed, tuple(rows))

@@ -58,7 +58,7 @@ def serve_step(
 
 
 def send_load(pipe: Connection, url: str, pid: int, workload: Workload, service: Service) -> None:
-    """Send ``(place, fields of Outcome)`` for each task sent, then ``(None, when SIGTERM was)``."""
+    """Send "ready", ``(place, fields of Outcome)`` for each task sent, ``(None, when SIGTERM was)``."""
     asyncio.run(_Balancer(pipe, url, pid, workload, service).run())
 
 
@@ -78,6 +78,7 @@ class _Balancer:
     async def run(self) -> None:
         async with self.client:
             await self._until_ready()
+            self.pipe.send("ready")
             self.began = time.monotonic()
             polls = asyncio.create_task(self._poll())
             await asyncio.gather(*(self._user(visit) for visit in self.workload.visits()))
@@ -103,7 +104,8 @@ class _Balancer:
             next_at = time.monotonic() + self.service.poll_s
             self.sends = await self._is_ready()
             now = time.monotonic()
-            if due is not None and self.signal_at is None and now - self.began >= due:
+            is_due = due is not None and now - self.began >= due
+            if self.sends and is_due and self.signal_at is None:
                 os.kill(self.pid, signal.SIGTERM)
                 self.signal_at = now
             await asyncio.sleep(max(next_at - time.monotonic(), 0))

@@ -66,7 +66,6 @@ class _Seen:
     workload: Workload
     on_done: Callable[[bool], None]
     outcomes: list[Outcome] = field(default_factory=list)
-    seconds: float = 0.0
     in_flight: int = 0
     exit_code: int | None = None
     signal_at: float | None = None
@@ -75,6 +74,12 @@ class _Seen:
         outcome = Outcome(self.workload.tasks[place], **fields)  # type: ignore[arg-type]
         self.outcomes.append(outcome)
         self.on_done(outcome.done)
+
+    @property
+    def seconds(self) -> float:
+        """From the first task's start to the last one's end."""
+        began = min((each.began_s for each in self.outcomes), default=0.0)
+        return max((each.ended_s for each in self.outcomes), default=0.0) - began
 
 
 def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> Run:
@@ -128,7 +133,6 @@ def _drive(
     """The step's agent does the workload in its own process."""
     work = (trial.step.path, environment, seen.workload, events)
     with processes.child("step", drive, *work) as agent:
-        began = time.monotonic()
         last_s = max(task.at_s for task in seen.workload.tasks)
         while True:
             patience = seen.workload.limit_s + last_s + SILENCE_S
@@ -137,7 +141,6 @@ def _drive(
                 break
             assert isinstance(received, tuple)
             seen.add(*received)
-        seen.seconds = time.monotonic() - began
         for _ in range(20):  # a client that left is noticed at the next turn of the other loop
             answer = ask(simulator, "in flight")
             assert isinstance(answer, int)
@@ -166,19 +169,19 @@ def _serve(
         assert pid is not None
         load = (f"http://127.0.0.1:{port}", pid, seen.workload, service)
         with processes.child("load", send_load, *load) as balancer:
-            began = time.monotonic()
+            who = f"{trial.step.name}'s load"
+            receive(balancer, who, (simulator, served), START_S + SILENCE_S)  # the service is ready
             last_s = max(task.at_s for task in seen.workload.tasks)
             while True:
-                patience = seen.workload.limit_s + last_s + SILENCE_S + START_S
+                patience = seen.workload.limit_s + last_s + SILENCE_S
                 others = (simulator,) if service.sigterm_at_s is not None else (simulator, served)
-                received = receive(balancer, f"{trial.step.name}'s load", others, patience)
+                received = receive(balancer, who, others, patience)
                 assert isinstance(received, tuple)
                 place, what = received
                 if place is None:
                     seen.signal_at = what
                     break
                 seen.add(place, what)
-            seen.seconds = time.monotonic() - began
         if seen.signal_at is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)

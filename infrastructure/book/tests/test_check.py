@@ -224,7 +224,10 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 def run_rules(book: Book, processes: Processes, ran: list[str] | None = None) -> list[Finding]:
     seen: list[str] = [] if ran is None else ran
-    return check_runs.findings(Book(book.root), processes, seen.append)
+    kept = check_runs.Kept(book.root / ".cache" / "book-check.json")
+    found = check_runs.findings(Book(book.root), processes, kept, seen.append)
+    kept.save()
+    return found
 
 
 def test_a_good_lesson_is_run_on_three_steps_once(small: Book, processes: Processes) -> None:

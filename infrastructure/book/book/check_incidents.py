@@ -1,0 +1,80 @@
+"""Rule 3 of the chain: an incident is missed before its step, and holds there and ever after.
+
+Prevents two lies: an incident that everybody passes, and a cure that a later chapter broke. A pair
+is run again only when something that decides its result has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from book import board
+from book.board import Cell
+from book.chain import Book, Step
+from book.check import Finding
+from book.check_runs import Kept, digest, folder_key, shared
+from book.processes import Processes
+from book.replay import Story
+
+SEED = 7
+
+
+def pairs(book: Book, *, every: bool = False) -> Iterator[tuple[Story, Step]]:
+    """The step before, the solving one, and each chapter's end; with ``every`` all that follow."""
+    steps = book.steps
+    for story in board.all_stories(book):
+        place = steps.index(story.solver)
+        later = steps if every else board.ends(book)
+        after = [step for step in later if steps.index(step) > place]
+        yield from ((story, step) for step in (story.before, story.solver, *after))
+
+
+def findings(
+    book: Book,
+    processes: Processes,
+    kept: Kept,
+    on_job: Callable[[str], None],
+    *,
+    every: bool = False,
+) -> list[Finding]:
+    """Run the pairs whose result is not known, side by side; what is not as steps.toml says."""
+    world = digest(path.read_bytes() for path in shared(book))
+    asked = list(pairs(book, every=every))
+    keys = {(s.incident.name, step.name): _key(book, world, s, step) for s, step in asked}
+    wanted = [(s, t) for s, t in asked if kept.get(keys[s.incident.name, t.name]) is None]
+    if wanted:
+        trials = board.trials_of(wanted, SEED)
+        on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
+    for cell in board.fill(wanted, SEED, processes, lambda trial, ok: None):
+        name = cell.story.incident.name
+        kept.put(keys[name, cell.step.name], list(judged(book, cell)))
+        on_job(f"{name} on {cell.step.name}")
+    return [each for key in keys.values() for each in kept.get(key) or []]
+
+
+def judged(book: Book, cell: Cell) -> Iterator[Finding]:
+    """What is wrong with a cell, if it is not what the order of the steps says."""
+    name, step = cell.story.incident.name, cell.step
+    where = _file(book, cell.story).relative_to(book.root).as_posix()
+    again = f"make chapter-{cell.story.solver.name[8:10]} INCIDENT={name} shows it"
+    if cell.error is not None or cell.silent:
+        yield Finding(f"{name} on {step.name}: {cell.why}", where, again)
+    elif step == cell.story.before and cell.holds:
+        what = f"{name} must be missed on {step.name}, the step before, but holds"
+        yield Finding(what, where, f"the trouble or the verdict shows nothing; {again}")
+    elif step != cell.story.before and not cell.holds:
+        yield Finding(f"{name} must hold on {step.name}, but {cell.why}", where, again)
+
+
+def _file(book: Book, story: Story) -> Path:
+    chapter = book.chapter(story.solver.name.partition("/")[0])
+    return chapter.incident_file(story.incident.name)
+
+
+def _key(book: Book, world: str, story: Story, step: Step) -> str:
+    file = _file(book, story)
+    texts = [each.read_bytes() for each in sorted(file.parent.glob(f"{file.stem}.*"))]
+    folders = [folder_key(step), folder_key(story.before)]
+    name = f"incident {story.incident.name} {step.name}"
+    return f"{name} {digest([world.encode(), *texts, *folders])}"
