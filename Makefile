@@ -41,7 +41,7 @@ list: .venv/.installed-book
 	@$(BOOK) list
 
 chapter-%: .venv/.installed-chapter-%
-	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(foreach setting,$(SET),--set "$(setting)")
+	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(foreach setting,$(SET),--set "$(setting)") $(if $(BY),--by "$(BY)") $(if $(REVENUE),--revenue "$(REVENUE)")
 
 .PHONY: test
 test: .venv/.installed-all

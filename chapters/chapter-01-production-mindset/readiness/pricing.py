@@ -28,7 +28,7 @@ class Price:
     """US dollars per MTok of each kind of token.
 
     With ``long_prompt``, a call whose whole prompt is longer than ``long_above`` tokens is billed
-    entirely at those rates.
+    entirely at those rates. Raises ValueError for a price that is negative or no Decimal.
     """
 
     input: Decimal
@@ -40,6 +40,12 @@ class Price:
     read_on: str  # ISO date
     long_above: int | None = None
     long_prompt: Price | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("input", "output", "cache_write_5m", "cache_write_1h", "cache_read"):
+            value = getattr(self, name)
+            if not (isinstance(value, Decimal) and value.is_finite() and value >= 0):
+                raise ValueError(f"{name} must be a Decimal of 0 or more, not {value!r}")
 
 
 def _row(

@@ -1,5 +1,6 @@
 """A call costs what the price table says, to the last fraction of a cent."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -64,3 +65,9 @@ def test_two_calls_of_short_prompts_cost_as_much_apart_as_together(
     model: str, a: int, b: int
 ) -> None:
     assert cost_usd(model, 0, a) + cost_usd(model, 0, b) == cost_usd(model, 0, a + b)
+
+
+@pytest.mark.parametrize("wrong", [Decimal(-1), Decimal("NaN"), Decimal("Infinity"), 2.5])
+def test_a_price_is_a_decimal_of_zero_or_more(wrong: Decimal) -> None:
+    with pytest.raises(ValueError, match="output must be a Decimal of 0 or more"):
+        replace(PRICES["claude-sonnet-5-5"], output=wrong)

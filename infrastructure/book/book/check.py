@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from book import generate
+from book import checklist, generate
 from book.chain import Book, Chapter
 from book.files import OWN, WIRING_LIMIT, inherited, on_disk
 from readiness.pricing import PRICES, RETIRES_ON
@@ -296,6 +296,11 @@ def generated(book: Book) -> Iterator[Finding]:
         yield Finding(each.reason, _at(book, each.path, each.line), mend)
 
 
+def checklists(book: Book) -> Iterator[Finding]:
+    """Every test that a chapter's checklist names exists."""
+    return (Finding(*each) for each in checklist.findings(book))
+
+
 def commands(book: Book) -> Iterator[Finding]:
     """At most five unmarked console blocks a README; make targets in them exist."""
     makefile = (book.root / "Makefile").read_text(encoding="utf-8")
@@ -333,5 +338,6 @@ READING: tuple[Rule, ...] = (
     links,
     model_ids,
     generated,
+    checklists,
     commands,
 )

@@ -110,7 +110,7 @@ def _held_by(chapter: Chapter, line: Line) -> str:
     held = []
     for test in line.tests:
         path, name = _place(chapter, test)
-        words = name.replace("::", ": ").replace("test_", "").replace("_", " ")
+        words = ": ".join(part.removeprefix("test_") for part in name.split("::")).replace("_", " ")
         held.append(f"[{words}]({path.relative_to(chapter.path).as_posix()})")
     if line.later is not None:
         held.append(_cell(line.later))
@@ -152,7 +152,9 @@ def _missing_tests(book: Book, chapter: Chapter, shown: str) -> Iterator[Wrong]:
     for number, line in enumerate(read(chapter)):
         for position, test in enumerate(line.tests):
             path, name = _place(chapter, test)
-            names = known[path] = known[path] if path in known else tests_in(path)
+            if path not in known:
+                known[path] = tests_in(path)
+            names = known[path]
             if names is None or name in names:
                 continue
             where = f"{shown}:{line_of(text, ('line', number, 'tests', position))}"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import tempfile
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -15,10 +16,11 @@ import typer
 from rich.markup import escape
 
 from book import agents, generate, present, results, trial, units
-from book.chain import Book, ChainError
-from book.incident import IncidentError
+from book.chain import Book, ChainError, Chapter
+from book.incident import IncidentError, Run
 from book.processes import Processes
 from book.replay import plan, replay, stories, with_settings
+from book.schedule import run_all
 from book.simulating import TrialError
 from mock_claude import FaultScriptError
 
@@ -49,11 +51,16 @@ def run(
         list[str] | None, typer.Option("--set", help="a setting of your own: NAME=VALUE; repeat")
     ] = None,
     save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+    by: Annotated[str, typer.Option(help="chapter 1: rank changes by tasks or usd")] = "tasks",
+    revenue: Annotated[str, typer.Option(help="chapter 1: US dollars earned a minute")] = "0",
 ) -> None:
     """Replay a chapter's incidents: the failure, then the cure, measured side by side."""
     out = present.console()
     book = Book.find()
     found = book.chapter(chapter)
+    if not found.steps and incident is None:
+        show_mindset(book, found, seed, by, revenue)
+        return
     told = [with_settings(story, set_ or []) for story in stories(book, found, incident)]
     replays = []
     with (
@@ -74,6 +81,36 @@ def run(
         raise typer.Exit(FAILED)
 
 
+def show_mindset(book: Book, chapter: Chapter, seed: int, by: str, revenue: str) -> None:
+    """Chapter 1: the baseline's friendly day, its bad day, and what they say about readiness."""
+    out = present.console()
+    from book import mindset, mindset_terminal
+
+    if by not in ("tasks", "usd"):
+        raise ChainError(f"changes are ranked by tasks or usd, not {by!r}")
+    try:
+        revenue_usd = Decimal(revenue)
+    except ArithmeticError:
+        revenue_usd = Decimal("NaN")
+    if not revenue_usd.is_finite() or revenue_usd < 0:
+        raise ChainError(f"revenue is US dollars a minute, 0 or more, not {revenue!r}")
+    trials = mindset.trials(book, chapter, seed)
+    with (
+        tempfile.TemporaryDirectory(prefix="book-") as scratch,
+        Processes(trial.IMPORTS, Path(scratch)) as processes,
+        present.progress(out, trials) as on_done,
+    ):
+        done = list(run_all(trials, processes, on_done, at_once=mindset.AT_ONCE))
+    runs = {(t.incident.name, t.step.name, t.calm): r for t, r in done if isinstance(r, Run)}
+    calm = runs[mindset.FRIENDLY, book.steps[0].name, False]
+    told = mindset.tell(book, runs)
+    mindset_terminal.days(out, calm, told)
+    mindset_terminal.checklist(out, mindset.readiness(chapter, told))
+    mindset_terminal.error_budget(out, calm, told, revenue_usd)
+    mindset_terminal.costs(out, calm)
+    mindset_terminal.changes(out, told, by)
+
+
 @app.command()
 def scoreboard(
     all_steps: Annotated[bool, typer.Option(help="every step, not only chapter ends")] = False,
@@ -82,12 +119,13 @@ def scoreboard(
     html: Annotated[Path, typer.Option(help="where to write the page")] = Path(
         ".cache/scoreboard.html"
     ),
+    picture: Annotated[Path | None, typer.Option(help="also draw the staircase, as SVG")] = None,
     save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
 ) -> None:
     """Every incident against the baseline and each chapter's last step: the book in one picture."""
     out = present.console()
     book = Book.find()
-    from book import board, board_page, board_terminal
+    from book import board, board_page, board_picture, board_terminal
 
     steps = list(book.steps) if all_steps else board.ends(book)
     told = board.all_stories(book)
@@ -102,6 +140,8 @@ def scoreboard(
     ):
         cells = board.fill(wanted, seed, processes, on_done)
     board_terminal.show(out, cells, seed)
+    if picture is not None:
+        picture.write_text(board_picture.svg(cells), encoding="utf-8")
     figures = board.board(cells, seed)
     if save is not None:
         save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -44,7 +44,7 @@ def enter(folder: Path, environment: Mapping[str, str]) -> None:
 def drive(
     pipe: Connection, folder: Path, environment: dict[str, str], workload: Workload, events: Path
 ) -> None:
-    """Send ``(place, fields of Outcome)`` for each task, then None; end when told to."""
+    """Send "ready", ``(place, fields of Outcome)`` for each task, then None; end when told to."""
     enter(folder, environment)
     import agent  # type: ignore[import-not-found]  # noqa: F401  # so that its policies are there
 
@@ -58,10 +58,11 @@ async def _drive(pipe: Connection, workload: Workload) -> None:
 
     started = _count_tasks(asyncio.get_running_loop())
     async with Agent(Settings.from_env()) as agent:
+        pipe.send("ready")
         gate, began = asyncio.Semaphore(workload.at_once), time.monotonic()
 
         async def user(visit: list[tuple[int, Task]]) -> None:
-            arrival = began
+            arrival = began + workload.ramp_s * min(visit[0][0] / workload.at_once, 1.0)
             for place, task in visit:
                 arrival = max(arrival, began + task.at_s)
                 if arrival > time.monotonic():

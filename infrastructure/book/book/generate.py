@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from book import checklist
 from book.chain import Book, Chapter, Step
 from book.files import WIRING, changed_lines, inherited, replace
 from book.units import units
@@ -58,8 +59,10 @@ Blocks = dict[str, Callable[[], str]]
 def _wanted(book: Book) -> Iterator[tuple[Path, Blocks]]:
     yield book.root / "README.md", {"chapters": partial(chapters_table, book)}
     for chapter in book.chapters:
-        if chapter.steps:
-            yield chapter.path / "README.md", {"steps": partial(steps_table, chapter)}
+        blocks: Blocks = {"steps": partial(steps_table, chapter)} if chapter.steps else {}
+        if (chapter.path / checklist.FILE).is_file():
+            blocks["checklist"] = partial(checklist.table, chapter)
+        yield chapter.path / "README.md", blocks
     for step in book.steps[1:]:
         yield step.path / "README.md", {"changes": partial(changes_table, book, step)}
     if (book.root / WORKFLOW).exists():
@@ -71,7 +74,7 @@ def _compare(path: Path, blocks: Blocks) -> Iterator[Stale]:
         return  # that it is missing is another rule's finding
     text = path.read_text(encoding="utf-8")
     present = {match["name"]: match for match in BLOCK.finditer(text)}
-    for name in blocks.keys() - present.keys():
+    for name in sorted(blocks.keys() - present.keys()):
         yield Stale(path, 1, f"the generated block {name!r} is missing", None)
 
     def renew(match: re.Match[str]) -> str:

@@ -45,9 +45,9 @@ class Slots:
                 self._changed.notify_all()
 
 
-def places_of(trial: Trial) -> int:
-    """How many of AT_ONCE places a trial takes."""
-    return -(-AT_ONCE // max(1, min(trial.incident.trials_at_once, AT_ONCE)))
+def places_of(trial: Trial, places: int = AT_ONCE) -> int:
+    """How many of so many places a trial takes."""
+    return -(-places // max(1, min(trial.incident.trials_at_once, places)))
 
 
 def run_all(
@@ -56,16 +56,17 @@ def run_all(
     on_done: Callable[[Trial, bool], None],
     *,
     keep_errors: bool = False,
+    at_once: int = AT_ONCE,
 ) -> Iterator[tuple[Trial, Run | TrialError]]:
     """Run all trials and yield each with its run, in their order.
 
     With ``keep_errors`` a TrialError stands in for a run that could not be made; without it the
     first one is raised, and everything that still runs is ended. So it is on Ctrl-C.
     """
-    slots = Slots()
+    slots = Slots(at_once)
 
     def one(trial: Trial) -> Run | TrialError:
-        with slots.taken(places_of(trial)):
+        with slots.taken(places_of(trial, at_once)):
             try:
                 return trials.run(trial, processes, lambda ok: on_done(trial, ok))
             except TrialError as error:
@@ -73,7 +74,7 @@ def run_all(
                     raise
                 return error
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         futures = [pool.submit(one, trial) for trial in planned]
         with processes.killed_on_error():  # Ctrl-C too: the pool waits for its threads to end
             try:

@@ -58,7 +58,7 @@ def serve_step(
 
 
 def send_load(pipe: Connection, url: str, pid: int, workload: Workload, service: Service) -> None:
-    """Send "ready", ``(place, fields of Outcome)`` for each task sent, ``(None, when SIGTERM was)``."""
+    """Send "ready", ``(place, fields of Outcome)`` a task sent, ``(None, when SIGTERM was)``."""
     asyncio.run(_Balancer(pipe, url, pid, workload, service).run())
 
 
@@ -127,7 +127,8 @@ class _Balancer:
         asked = {"task": task.text} | ({"session": task.session} if task.session else {})
         try:
             response = await self.client.post("/v1/tasks", json=asked)
-            status, answer = response.status_code, response.json()
+            status = response.status_code
+            answer = response.json()
             if response.is_success:
                 text = str(answer.pop("text"))
             else:

@@ -10,14 +10,15 @@ import contextlib
 import os
 import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from book.chain import Step
 from book.driving import drive
-from book.incident import Incident, Outcome, Run, Service, Workload
+from book.incident import Incident, Outcome, Run, Workload
 from book.noting import events_in
 from book.processes import Child, Processes
 from book.serving import START_S, free_port, send_load, serve_step, serves
@@ -31,6 +32,8 @@ IMPORTS = (
     *("anyio._backends._asyncio", "httpcore", "opentelemetry.propagate", "reliability", "fastapi"),
     *("uvicorn", "starlette.applications", "uvicorn.protocols.http.h11_impl"),
 )
+# Starting takes a second of work: done by many at once, it would count as their steps' slowness.
+STARTING = threading.BoundedSemaphore(2)
 EXIT_S = 35.0  # a service may take its grace period of 30 s to end
 
 
@@ -90,6 +93,7 @@ def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> 
     incident = trial.incident.calmed() if trial.calm else trial.incident
     seen = _Seen(trial.workload, on_done)
     with (
+        _turn_to_start() as starting,
         processes.child("simulator", serve, trial.seed, incident.faults) as simulator,
         tempfile.TemporaryDirectory(prefix="book-") as folder,
     ):
@@ -99,9 +103,9 @@ def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> 
         environment["AGENT_NOTES_FILE"] = str(Path(folder) / "notes.jsonl")
         events = Path(folder) / "events.jsonl"
         if incident.service is None:
-            _drive(trial, processes, simulator, environment, events, seen)
+            _drive(trial, processes, simulator, environment, events, seen, starting)
         else:
-            _serve(trial, processes, simulator, environment, events, seen, incident.service)
+            _serve(trial, processes, simulator, environment, events, seen, starting)
         report = ask(simulator, "report")
         assert isinstance(report, tuple)
         exchanges, fired, first_at = report
@@ -122,6 +126,14 @@ def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> 
         )
 
 
+@contextlib.contextmanager
+def _turn_to_start() -> Iterator[contextlib.ExitStack]:
+    """Wait for a turn; closing what is given, or leaving, passes it on."""
+    with contextlib.ExitStack() as turn:
+        turn.enter_context(STARTING)
+        yield turn
+
+
 def _drive(
     trial: Trial,
     processes: Processes,
@@ -129,10 +141,13 @@ def _drive(
     environment: dict[str, str],
     events: Path,
     seen: _Seen,
+    starting: contextlib.ExitStack,
 ) -> None:
     """The step's agent does the workload in its own process."""
     work = (trial.step.path, environment, seen.workload, events)
     with processes.child("step", drive, *work) as agent:
+        receive(agent, trial.step.name, (simulator,), SILENCE_S)  # it is ready
+        starting.close()
         last_s = max(task.at_s for task in seen.workload.tasks)
         while True:
             patience = seen.workload.limit_s + last_s + SILENCE_S
@@ -158,9 +173,11 @@ def _serve(
     environment: dict[str, str],
     events: Path,
     seen: _Seen,
-    service: Service,
+    starting: contextlib.ExitStack,
 ) -> None:
     """The step's service does the workload; a balancer in a third process sends it."""
+    service = trial.incident.service if not trial.calm else trial.incident.calmed().service
+    assert service is not None
     port = free_port()
     environment |= {"AGENT_SERVICE_PORT": str(port), "AGENT_SERVICE_HOST": "127.0.0.1"}
     work = (trial.step.path, environment, port, events)
@@ -171,6 +188,7 @@ def _serve(
         with processes.child("load", send_load, *load) as balancer:
             who = f"{trial.step.name}'s load"
             receive(balancer, who, (simulator, served), START_S + SILENCE_S)  # the service is ready
+            starting.close()
             last_s = max(task.at_s for task in seen.workload.tasks)
             while True:
                 patience = seen.workload.limit_s + last_s + SILENCE_S

@@ -24,14 +24,15 @@ class Task:
 class Workload:
     """Tasks, how many run at once, and after how many seconds a user gives up.
 
-    Without arrival times ``at_once`` users each take the next task when theirs is answered. With
-    them tasks come when they come, wait while ``at_once`` others run, and time and limit count
-    from the arrival.
+    Without arrival times ``at_once`` users, who come within ``ramp_s`` seconds, each take the next
+    task when theirs is answered. With them tasks come when they come, wait while ``at_once``
+    others run, and time and limit count from the arrival.
     """
 
     tasks: tuple[Task, ...]
     at_once: int
     limit_s: float
+    ramp_s: float = 0.0
 
     @property
     def is_open(self) -> bool:
