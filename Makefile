@@ -24,6 +24,7 @@ export TASK
 .PHONY: help
 help: ## this list
 	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE]   the failure, then the cure, measured"
+	@echo "make chapter-01  a friendly day, a bad one, and how ready the baseline is [BY=usd] [REVENUE=12.50]"
 	@echo "make test        every step and package; make test-02 for one chapter"
 	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
 	@echo "make scoreboard  all incidents on the baseline and on each chapter's last step [SEED=7] [ALL_STEPS=1]"
@@ -41,7 +42,12 @@ list: .venv/.installed-book
 	@$(BOOK) list
 
 chapter-%: .venv/.installed-chapter-%
-	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(foreach setting,$(SET),--set "$(setting)") $(if $(BY),--by "$(BY)") $(if $(REVENUE),--revenue "$(REVENUE)")
+	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(foreach setting,$(SET),--set "$(setting)")
+
+# Chapter 1 runs the incidents of all chapters.
+.PHONY: chapter-01
+chapter-01: .venv/.installed-all
+	@$(BOOK) run 01 $(if $(SEED),--seed "$(SEED)") $(if $(BY),--by "$(BY)") $(if $(REVENUE),--revenue "$(REVENUE)")
 
 .PHONY: test
 test: .venv/.installed-all
@@ -59,7 +65,7 @@ AGENT_NEEDS := $(if $(STEP),$(if $(filter chapter-%,$(STEP)),$(shell echo "$(STE
 
 .PHONY: scoreboard
 scoreboard: .venv/.installed-all
-	@$(BOOK) scoreboard $(if $(SEED),--seed "$(SEED)") $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(ALL_STEPS),--all-steps)
+	@$(BOOK) scoreboard $(if $(SEED),--seed "$(SEED)") $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(ALL_STEPS),--all-steps) $(if $(PICTURE),--picture "$(PICTURE)")
 
 .PHONY: bench-reliability
 bench-reliability: .venv/.installed-all

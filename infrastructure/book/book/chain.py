@@ -39,6 +39,7 @@ class _StepsFile(BaseModel):
     title: str = Field(min_length=1)
     package: str = Field(pattern=r"^[a-z_]+$")
     modules: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
     step: tuple[_StepEntry, ...] = ()
 
 
@@ -70,6 +71,7 @@ class Chapter:
     package: str
     steps: tuple[Step, ...]
     modules: tuple[str, ...] = ()  # those that no step brings in
+    shows: tuple[str, ...] = ()  # incidents without trouble, that no step has to solve
 
     @property
     def name(self) -> str:
@@ -171,4 +173,4 @@ def _read_chapter(folder: Path) -> Chapter:
             raise ChainError(f"{file}:{line}: step.name: no folder {entry.name} with an agent.py")
         name = f"chapter-{number:02}/{entry.name}"
         steps.append(Step(name, path, entry.lesson, entry.modules, entry.changes, entry.solves))
-    return Chapter(number, folder, read.title, read.package, tuple(steps), read.modules)
+    return Chapter(number, folder, read.title, read.package, tuple(steps), read.modules, read.shows)

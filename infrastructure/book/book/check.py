@@ -225,7 +225,8 @@ def _modules(book: Book, chapter: Chapter) -> Iterator[Finding]:
 
 def _incidents(book: Book, chapter: Chapter) -> Iterator[Finding]:
     steps_toml = _at(book, chapter.path / "steps.toml")
-    named = {chapter.incident_file(name) for step in chapter.steps for name in step.solves}
+    solved = [name for step in chapter.steps for name in step.solves]
+    named = {chapter.incident_file(name) for name in (*chapter.shows, *solved)}
     present = set((chapter.path / "incidents").glob("*.py"))
     for path in sorted(named - present):
         yield Finding(
