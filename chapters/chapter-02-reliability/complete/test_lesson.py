@@ -16,7 +16,9 @@ import pytest
 from mock_claude import Simulator
 from mock_claude.offline import offline_environment
 from mock_claude.pytest_plugin import PointAgentAt, StartSimulator
+from reliability import Event, subscribe
 
+from agent import Agent
 from config import Settings
 
 SERVICE = Path(__file__).with_name("service.py")
@@ -190,3 +192,48 @@ async def status_of(http: httpx.AsyncClient, path: str) -> int | None:
         return (await http.get(path)).status_code
     except httpx.TransportError:
         return None
+
+
+async def test_health_is_answered_while_tasks_are_refused(
+    start_simulator: StartSimulator, point_agent_at: PointAgentAt
+) -> None:
+    simulator = start_simulator(faults="[latency]\nmessages_s = 0.5")
+    full = {"AGENT_BULKHEAD__LIMIT": "1", "AGENT_BULKHEAD__QUEUE": "0"}
+    point_agent_at(simulator, Settings.variables(), **full)
+    async with client() as http, asyncio.timeout(10):
+        while (await http.get("/health/startup")).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        under_way = asyncio.create_task(http.post("/v1/tasks", json=PRODUCT))
+        while not simulator.model_requests():  # noqa: ASYNC110 - of a thread
+            await asyncio.sleep(0.01)
+        refused = await http.post("/v1/tasks", json={"task": "What is 23*20?"})
+        probes = [await http.get(f"/health/{name}") for name in ("live", "ready", "startup")]
+        assert refused.status_code == 503
+        assert [probe.status_code for probe in probes] == [200, 200, 200]
+        assert not under_way.done(), "the only slot was taken all the time"
+        assert "437" in (await under_way).text
+
+
+async def test_the_layers_around_a_tool_stand_in_their_order(
+    start_simulator: StartSimulator, point_agent_at: PointAgentAt
+) -> None:
+    simulator = start_simulator(faults='[[rule]]\nname = "r"\npath = "/w/api.php"\nfault = "hang"')
+    three = {"AGENT_BREAKER__FAILURE_THRESHOLD": "3", "AGENT_BREAKER__MINIMUM_CALLS": "3"}
+    limits = {"AGENT_TIMEOUTS__CONNECT_S": "0.1", "AGENT_TIMEOUTS__TOOL_CALL_S": "0.2"}
+    attempts = {"AGENT_RETRY__MAX_ATTEMPTS": "3", "AGENT_RETRY__BASE_S": "0.01"}
+    point_agent_at(simulator, Settings.variables(), **three, **limits, **attempts)
+    heard: list[Event] = []
+    undo = subscribe(heard.append)
+    try:
+        async with Agent(Settings.from_env()) as agent:
+            await agent.run('Search for "the Aldwyn viaduct".')
+            await agent.run('Search for "the Corvid library".')
+    finally:
+        undo()
+    search = [each for each in heard if getattr(each, "dependency", "") == "search_web"]
+    attempt = ["BulkheadEntered", "TimedOut"]
+    first = [*attempt, "RetryScheduled", *attempt, "RetryScheduled", *attempt, "CircuitChanged"]
+    assert [type(each).__name__ for each in search] == [
+        *(*first, "RetriesStopped", "ResultMissing"),
+        *("CircuitRefused", "RetriesStopped", "ResultMissing"),  # no slot was taken for it
+    ]

@@ -6,7 +6,7 @@ is run again only when something that decides its result has changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from book import board
@@ -39,18 +39,23 @@ def findings(
     every: bool = False,
 ) -> list[Finding]:
     """Run the pairs whose result is not known, side by side; what is not as steps.toml says."""
-    world = digest(path.read_bytes() for path in shared(book))
     asked = list(pairs(book, every=every))
-    keys = {(s.incident.name, step.name): _key(book, world, s, step) for s, step in asked}
-    wanted = [(s, t) for s, t in asked if kept.get(keys[s.incident.name, t.name]) is None]
+    known = keys(book, asked)
+    wanted = [(s, t) for s, t in asked if kept.get(known[s.incident.name, t.name]) is None]
     if wanted:
         trials = board.trials_of(wanted, SEED)
         on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
     for cell in board.fill(wanted, SEED, processes, lambda trial, ok: None):
         name = cell.story.incident.name
-        kept.put(keys[name, cell.step.name], list(judged(book, cell)))
+        kept.put(known[name, cell.step.name], list(judged(book, cell)))
         on_job(f"{name} on {cell.step.name}")
-    return [each for key in keys.values() for each in kept.get(key) or []]
+    return [each for key in known.values() for each in kept.get(key) or []]
+
+
+def keys(book: Book, asked: Sequence[tuple[Story, Step]]) -> dict[tuple[str, str], str]:
+    """What decides the result of each pair, as one text, by incident and step."""
+    world = digest(path.read_bytes() for path in shared(book))
+    return {(s.incident.name, step.name): _key(book, world, s, step) for s, step in asked}
 
 
 def judged(book: Book, cell: Cell) -> Iterator[Finding]:

@@ -129,7 +129,7 @@ def unnamed_step(root: Path) -> None:
 
 
 def unnamed_module(root: Path) -> None:
-    (root / PACKAGE / "slo.py").write_text('"""New."""\n', encoding="utf-8")
+    (root / PACKAGE / "unnamed.py").write_text('"""New."""\n', encoding="utf-8")
 
 
 def unsolved_incident(root: Path) -> None:
@@ -151,7 +151,7 @@ def unsolved_incident(root: Path) -> None:
         (missing_target, "README.md:", "make help"),
         (empty_section, f"{STEP}/README.md", "write it"),
         (unnamed_step, STEPS_TOML, "with-retries-twice"),
-        (unnamed_module, f"{PACKAGE}/slo.py", "steps.toml"),
+        (unnamed_module, f"{PACKAGE}/unnamed.py", "steps.toml"),
         (unsolved_incident, STEPS_TOML, "new-trouble"),
     ],
 )
