@@ -117,7 +117,7 @@ def run_on(step: Step, tasks: tuple[Task, ...], folder: Path) -> Run:
         workload=lambda seed: Workload(tasks, at_once=8, limit_s=60.0),
         settings={},
         promise=lambda run: [],
-        lesson=lambda run, calm: [],
+        lesson=lambda seen: [],
     )
     with Processes(trials.IMPORTS, folder) as processes:
         return trials.run(Trial(step, calm, SEED, calm=True), processes, lambda done: None)

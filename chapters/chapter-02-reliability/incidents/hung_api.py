@@ -16,13 +16,13 @@ MODEL = "claude-sonnet-5-5"
 
 
 def workload(seed: int) -> Workload:
-    """200 tasks of two model calls, 40 at once; a user waits twelve seconds."""
+    """200 tasks of two model calls, 40 at once after two seconds; a user waits twelve."""
     wishes = Wishes(seed)
 
     def task(user: int) -> Task:
         return wishes.weather_and_sum(user) if user % 2 else wishes.product(user)
 
-    return Workload(tuple(task(user) for user in range(200)), at_once=40, limit_s=12.0)
+    return Workload(tuple(task(user) for user in range(200)), at_once=40, limit_s=12.0, ramp_s=2.0)
 
 
 def promise(run: Run) -> list[Check]:

@@ -20,11 +20,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reliability.bulkhead import Bulkhead, BulkheadFullError, BulkheadSettings, bulkhead
-from reliability.deadlines import DeadlineExceeded, deadline
+from reliability.circuit_breaker import BreakerSettings, CircuitOpenError, circuit_breaker
+from reliability.deadlines import DeadlineExceeded, deadline, remaining_s
 from reliability.errors import Failure, FailureKind, ReliabilityError, StopTask, classify
-from reliability.events import BulkheadEntered, BulkheadRefused, Event, TimedOut, subscribe
+from reliability.events import (
+    Attempts,
+    BulkheadEntered,
+    BulkheadRefused,
+    Event,
+    TimedOut,
+    attempts_of,
+    subscribe,
+)
 from reliability.protect import protect
-from reliability.timeouts import timeout
+from reliability.retries import ExponentialBackoff, retry
+from reliability.timeouts import OperationTimeout, timeout
 
 P = ParamSpec("P")
 
@@ -831,3 +841,39 @@ async def test_asking_for_numbers_remembers_nothing() -> None:
         assert (slots.running(str(number)), slots.waiting(str(number))) == (0, 0)
     async with slots.slot("claude"):
         assert await refusal(slots) == 8.0
+
+
+# --- Among the other policies ---------------------------------------------------------------------
+
+
+@in_jumping_time
+async def test_in_their_order_each_layer_sees_what_is_its_own() -> None:
+    slots, began = bulkhead(limit=1, queue=1, wait_s=5), list[float]()
+    again = retry(max_attempts=3, backoff=ExponentialBackoff(0), remaining_s=remaining_s, clock=now)
+
+    async def work() -> None:
+        began.append(now())
+        await asyncio.sleep(60)
+
+    breaker = circuit_breaker(BreakerSettings(failure_threshold=3, minimum_calls=3), clock=now)
+    call = protect(work, again, breaker, slots, timeout(seconds=2))
+    async with slots.slot("work"):
+        waiting = asyncio.create_task(call())
+        await asyncio.sleep(3)
+        assert slots.waiting("work") == 1
+    with pytest.raises(OperationTimeout):
+        await waiting
+    assert began == [1_003.0, 1_005.0, 1_007.0], "the wait in the line is no part of an attempt"
+    assert breaker.state("work") == "open", "it saw three attempts and not one call"
+
+    async with slots.slot("work"):
+        with pytest.raises(CircuitOpenError) as refused:
+            await call()
+        assert now() == 1_009.0, "whom the circuit refuses does not wait for a slot"
+    assert attempts_of(refused.value) == Attempts(1, 0.0)
+
+    call = protect(work, again, circuit_breaker(clock=now), slots, timeout(seconds=2))
+    with pytest.raises(DeadlineExceeded):
+        async with deadline(5):
+            await call()
+    assert (began[3:], now()) == ([1_009.0, 1_011.0, 1_013.0], 1_014.0)

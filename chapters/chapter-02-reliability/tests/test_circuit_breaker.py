@@ -11,6 +11,7 @@ import pickle
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import anthropic
@@ -1193,3 +1194,8 @@ def test_excluded_errors_that_are_no_classes_are_refused_at_once() -> None:
     for wrong in ([KeyError], ("KeyError",), KeyError("x")):
         with pytest.raises(TypeError):
             circuit_breaker(excluded=wrong)  # type: ignore[arg-type]
+
+
+def test_the_clock_is_monotonic_unless_another_is_given(time: Time) -> None:
+    assert circuit_breaker().clock is monotonic
+    assert circuit_breaker(BreakerSettings(), clock=time.clock).clock == time.clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import errno
 import json
@@ -10,6 +11,7 @@ import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import anthropic
 import httpx
@@ -18,6 +20,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import reliability
 from reliability import (
     FailureKind,
     ReliabilityError,
@@ -492,3 +495,14 @@ def test_load_and_trouble_on_the_other_side_are_not_the_callers_mistake(status: 
 def test_an_error_without_a_status_is_nobodys_mistake_that_we_know_of() -> None:
     assert status_of(ConnectionResetError()) is None
     assert not is_callers_mistake(ConnectionResetError())
+
+
+def test_no_module_catches_what_is_no_exception() -> None:
+    """`except:` and `except BaseException` swallow a cancellation."""
+    caught: list[str] = []
+    for path in Path(reliability.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler):
+                caught.append(ast.unparse(node.type) if node.type else "everything")
+    assert any("TimeoutError" in each for each in caught)
+    assert [each for each in caught if each == "everything" or "BaseException" in each] == []

@@ -127,3 +127,29 @@ def test_an_error_that_is_a_frozen_dataclass_can_be_counted_too() -> None:
     attach_attempts(error, Attempts(3, 1.5))
     assert attempts_of(error) == Attempts(3, 1.5)
     assert error.__notes__ == ["gave up at attempt 3, after 1.50 s"]
+
+
+def test_the_log_says_on_which_event_a_listener_failed(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(event: Event) -> None:
+        raise RuntimeError("exporter down")
+
+    undo = subscribe(broken)
+    emit(STOP)
+    undo()
+    assert [record.getMessage() for record in caplog.records] == [
+        "a listener failed on RetriesStopped"
+    ]
+
+
+def test_the_refusal_of_an_async_listener_says_what_to_pass() -> None:
+    async def listen(event: Event) -> None: ...
+
+    with pytest.raises(TypeError) as told:
+        subscribe(listen)  # type: ignore[arg-type]
+    assert str(told.value) == "a listener is called, not awaited: pass a plain function"
+
+
+def test_an_attribute_of_that_name_that_is_no_count_does_not_pass_for_one() -> None:
+    error = ValueError("from another library")
+    vars(error)["_reliability_attempts"] = 3
+    assert attempts_of(error) is None

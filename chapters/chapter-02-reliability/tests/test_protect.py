@@ -280,3 +280,24 @@ async def test_mypy_sees_the_same_signature_and_finds_a_typo() -> None:
         protect(ask_claude, retry)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         await protect(use_tool, dependency=lambda name: name)("search", {})  # type: ignore[misc,arg-type]
+
+
+def test_a_refusal_names_the_policy_and_what_is_not_async() -> None:
+    class Plain:
+        def __call__(self) -> int:
+            return 1
+
+        def __repr__(self) -> str:
+            return "Plain()"
+
+    for refused, shown in ((Plain(), "Plain()"), (7, "7")):
+        with pytest.raises(TypeError) as told:
+            protect(refused)  # type: ignore[arg-type]
+        assert str(told.value) == f"protect needs an async function, not {shown}"
+
+
+async def test_an_object_whose_call_is_async_is_protected_and_named_after_its_class() -> None:
+    trace: list[str] = []
+    call = protect(Client(), tracing("t", trace))
+    assert await call("") == ""
+    assert trace == ["t enters Client", "t leaves Client"]

@@ -776,3 +776,34 @@ def test_settings_can_be_filled_from_text_as_environment_variables_are() -> None
     assert read({"max_attempts": "7", "base_s": "0.25"}) == RetrySettings(7, 0.25)
     with pytest.raises(ValueError, match="max_attempts must be"):
         read({"max_attempts": "0"})
+
+
+def test_the_cap_of_a_backoff_is_checked_too() -> None:
+    with pytest.raises(ValueError, match=r"^cap_s must be"):
+        ExponentialBackoff(cap_s=math.nan)
+
+
+def test_settings_refuse_a_retry_that_is_free() -> None:
+    with pytest.raises(ValueError, match=r"^budget_per_retry must be a finite number > 0, not 0$"):
+        RetrySettings(budget_per_retry=0)
+
+
+def test_a_refusal_to_decorate_names_the_policy() -> None:
+    def plain() -> int:
+        return 1
+
+    with pytest.raises(TypeError, match=r"^retry needs an async function, not <function "):
+        retry()(plain)  # type: ignore[type-var, arg-type, unused-ignore]
+
+
+async def test_all_three_numbers_of_the_budget_come_from_the_settings(time: Time) -> None:
+    settings = RetrySettings(
+        max_attempts=100, budget_capacity=6.0, budget_per_call=4.0, budget_per_retry=2.0
+    )
+    service = Service(time, *(lost() for _ in range(100)))
+    call = retry(settings, sleep=time.sleep)(service.call)
+    for attempts in (1 + 3, 1 + 2):  # full: 6 / 2 retries; then what one call earned: 4 / 2
+        before = service.attempts
+        with pytest.raises(ConnectionResetError):
+            await call()
+        assert service.attempts - before == attempts

@@ -157,3 +157,29 @@ def test_a_budget_refuses_numbers_out_of_range_by_name(field: str, value: float)
 def test_a_retry_cannot_be_free() -> None:
     with pytest.raises(ValueError, match="> 0"):
         RetryBudget(per_retry=0)
+
+
+async def test_so_many_dependencies_are_remembered_and_not_one_less() -> None:
+    settings = RetrySettings(max_attempts=2, budget_capacity=1, budget_per_call=0)
+    down = Down()
+    call = retry(settings, sleep=no_sleep)(down.call)
+    names = [f"tool-{number}" for number in range(MAX_BUDGETS)]
+    for requests in (2, 1):  # each budget is spent by its first call
+        for name in names:
+            before = down.requests
+            with pytest.raises(ConnectionResetError):
+                await call(name)
+            assert down.requests - before == requests
+
+
+def test_a_budget_begins_full_with_the_documented_numbers() -> None:
+    budget = RetryBudget()
+    assert (budget.capacity, budget.per_call, budget.per_retry) == (100.0, 0.2, 1.0)
+    assert budget.tokens == 100.0
+
+
+def test_a_refused_number_is_told_with_its_field_and_bound() -> None:
+    with pytest.raises(ValueError, match=r"^capacity must be a finite number >= 0, not -1$"):
+        RetryBudget(capacity=-1)
+    with pytest.raises(ValueError, match=r"^per_retry must be a finite number > 0, not 0$"):
+        RetryBudget(per_retry=0)

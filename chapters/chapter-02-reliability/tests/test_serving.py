@@ -9,6 +9,8 @@ import signal
 from typing import Any
 
 import pytest
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reliability.draining import Drain, DrainSettings
 from reliability.serving import App, Message, counted, serve
@@ -188,3 +190,78 @@ def test_a_service_that_cannot_start_ends_with_uvicorns_code_and_gives_the_signa
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+# --- The server's own limit ----------------------------------------------------------------------
+
+
+async def port_of(service: Service, caplog: pytest.LogCaptureFixture) -> int:
+    await service.started.wait()
+    async with asyncio.timeout(5):
+        # uvicorn binds its port after the lifespan has started, and only its log tells.
+        while not (  # noqa: ASYNC110
+            found := re.search(r"running on http://127.0.0.1:(\d+)", caplog.text)
+        ):
+            await asyncio.sleep(0)
+    return int(found[1])
+
+
+async def test_a_server_that_stops_by_itself_does_not_wait_for_a_stream_that_never_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    service, streaming, trace = Service(), asyncio.Event(), list[str]()
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        if scope.get("path") != "/stream":
+            await service.app(scope, receive, send)
+            return
+        streaming.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            trace.append("stream cancelled")
+            raise
+
+    drain = Drain(DrainSettings(pause_s=0, drain_s=0, close_s=0))
+    serving = asyncio.create_task(serve_bounded(app, drain, limit_max_requests=1))
+    port = await port_of(service, caplog)
+    _, stream = await asyncio.open_connection("127.0.0.1", port)
+    stream.write(b"GET /stream HTTP/1.1\r\nhost: a\r\n\r\n")
+    await streaming.wait()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert await serving == 0
+    assert trace == ["stream cancelled"]
+    for each in (stream, writer):
+        each.close()
+        await each.wait_closed()
+
+
+async def serve_bounded(app: App, drain: Drain, **options: Any) -> int:
+    async with asyncio.timeout(5):
+        return await serve(app, "127.0.0.1", 0, drain, log_config=None, **options)
+
+
+async def test_the_servers_own_limit_covers_the_drain_and_the_closing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    limits, connected = list[int | None](), asyncio.Event()
+
+    class Recording(H11Protocol):
+        def __init__(self, config: Config, *args: Any, **options: Any) -> None:
+            super().__init__(config, *args, **options)
+            limits.append(config.timeout_graceful_shutdown)
+            connected.set()
+
+    service, drain = Service(), Drain(DrainSettings(pause_s=0, drain_s=20.25, close_s=3.5))
+    serving = asyncio.create_task(service.serve(drain, http=Recording))
+    _, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
+    await connected.wait()
+    writer.close()
+    await writer.wait_closed()
+    drain.begin()
+    assert await serving == 0
+    assert limits == [24]

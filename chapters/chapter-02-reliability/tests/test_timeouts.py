@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import copy
 import functools
@@ -18,11 +19,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, ParamSpec
 
 import anthropic
 import pytest
 
+import reliability
 from mock_claude import Simulator
 from reliability.after_cancel import cleanup, in_thread
 from reliability.deadlines import DeadlineExceeded, deadline, remaining_s
@@ -924,3 +927,17 @@ async def test_clean_up_needs_a_finite_limit(limit_s: Any) -> None:
     done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     with pytest.raises(ValueError, match=r"^limit_s must be a finite number > 0, not "):
         await cleanup(done, limit_s=limit_s)
+
+
+# --- What no module may use -----------------------------------------------------------------------
+
+
+def test_no_module_uses_wait_for() -> None:
+    """Up to 3.11 it swallows a cancellation that comes as the work ends (python/cpython#86296)."""
+    used: set[str] = set()
+    for path in Path(reliability.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute | ast.alias):
+                used.add(node.attr if isinstance(node, ast.Attribute) else node.name)
+    assert "timeout" in used
+    assert "wait_for" not in used

@@ -10,7 +10,7 @@ from html import escape
 
 from book.board import Cell
 
-ROW, LEFT, COLUMN, TOP = 30, 190, 190, 46
+ROW, LEFT, COLUMN, TOP = 30, 170, 160, 46
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328 }
 .head { font-weight: 600 }
@@ -35,7 +35,7 @@ def svg(cells: Sequence[Cell]) -> str:
     ]
     for place, step in enumerate(steps):
         middle = f'x="{LEFT + COLUMN * place + COLUMN // 2}" y="28" text-anchor="middle"'
-        parts.append(f'<text class="head" {middle}>{escape(step)}</text>')
+        parts.append(f'<text class="head" {middle}>{escape(step.rpartition("/")[2])}</text>')
     for place, name in enumerate(names):
         parts.append(f'<text x="10" y="{TOP + ROW * place + 19}">{escape(name)}</text>')
     for cell in cells:
