@@ -127,7 +127,7 @@ def _one_line(error: object) -> str:
     return f"{type(error).__name__}: {lines[0]}{last}"
 
 
-def board(cells: Sequence[Cell], seed: int) -> dict[str, object]:
+def board(book: Book, cells: Sequence[Cell], seed: int) -> dict[str, object]:
     """The board as plain data, for JSON and for the page."""
     steps = list(dict.fromkeys(cell.step for cell in cells))
     told = list({cell.story.incident.name: cell.story for cell in cells}.values())
@@ -135,7 +135,7 @@ def board(cells: Sequence[Cell], seed: int) -> dict[str, object]:
         "seed": seed,
         "versions": versions(),
         "machine": {"system": platform.system(), "processors": os.cpu_count() or 1},
-        "steps": [{"name": step.name, "title": step.lesson} for step in steps],
+        "steps": [{"name": step.name, "title": _title(book, step)} for step in steps],
         "incidents": [
             {
                 "name": story.incident.name,
@@ -148,6 +148,12 @@ def board(cells: Sequence[Cell], seed: int) -> dict[str, object]:
         ],
         "cells": [_entry(cell) for cell in cells],
     }
+
+
+def _title(book: Book, step: Step) -> str:
+    """The chapter that a step belongs to; the baseline is chapter 1's."""
+    chapter = next((each for each in book.chapters if step in each.steps), book.chapters[0])
+    return f"Chapter {chapter.number}: {chapter.title}"
 
 
 def _entry(cell: Cell) -> dict[str, object]:

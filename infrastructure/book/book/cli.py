@@ -142,7 +142,7 @@ def scoreboard(
     board_terminal.show(out, cells, seed)
     if picture is not None:
         picture.write_text(board_picture.svg(cells), encoding="utf-8")
-    figures = board.board(cells, seed)
+    figures = board.board(book, cells, seed)
     if save is not None:
         save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     html.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from book.chain import Book
 from book.export import export
 
@@ -30,9 +32,10 @@ def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_export_passes_its_tests_in_a_clean_environment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["chapter-02/with-retries", "chapter-02/complete"])
+def test_an_export_passes_its_tests_in_a_clean_environment(tmp_path: Path, step: str) -> None:
     book = Book.find()
-    target = export(book, book.step("with-retries"), tmp_path / "out")
+    target = export(book, book.step(step), tmp_path / "out")
     programs = target / ".venv" / ("Scripts" if os.name == "nt" else "bin")
     assert run(sys.executable, "-m", "venv", ".venv", folder=target).returncode == 0
     pip = (str(programs / "python"), "-m", "pip", "install", "--quiet")

@@ -134,7 +134,7 @@ def test_a_verdict_that_crashes_makes_its_cell_red_and_leaves_the_board_whole(
     assert [cell.why for cell in crashed] == [
         "the verdict crashed: ZeroDivisionError: division by zero"
     ] * 2
-    entries = board.board(crashed, 11)["cells"]
+    entries = board.board(book, crashed, 11)["cells"]
     assert isinstance(entries, list)
     assert [entry["holds"] for entry in entries] == [False, False]
 
