@@ -127,7 +127,7 @@ class Drain:
         logger.info("not accepting any longer: %d requests under way", self.under_way)
         left_s = began_at + limits.pause_s + limits.drain_s - self._clock()
         await run_bounded([self._idle.wait], left_s, self._wait)
-        cut = {task for task in self._requests.values() if task}
+        cut = dict.fromkeys(task for task in self._requests.values() if task)
         for task in cut:
             task.cancel()
         if cut:

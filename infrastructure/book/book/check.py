@@ -31,6 +31,7 @@ CHAPTER_SECTIONS = (
     "Key takeaways",
     "Checkpoint questions",
 )
+PICTURE = "scoreboard.svg"
 COMPLETE = ("agent.py", "tools.py", "config.py", ".env.example", "test_agent.py", "README.md")
 MODEL_ID = re.compile(r"\bclaude-(?:fable|mythos|opus|sonnet|haiku|instant|\d)[a-z0-9.-]*[a-z0-9]")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
@@ -297,6 +298,18 @@ def generated(book: Book) -> Iterator[Finding]:
         yield Finding(each.reason, _at(book, each.path, each.line), mend)
 
 
+def picture(book: Book) -> Iterator[Finding]:
+    """The README's picture of the scoreboard shows the incidents that there are."""
+    path = book.root / PICTURE
+    if not path.is_file():
+        return  # whether a link leads anywhere is another rule's
+    shown = path.read_text(encoding="utf-8")
+    solved = [name for step in book.steps for name in step.solves]
+    if missing := [name for name in solved if f">{name}<" not in shown]:
+        what = f"the picture lacks {', '.join(missing)}"
+        yield Finding(what, PICTURE, f"make scoreboard ALL_STEPS=1 PICTURE={PICTURE}")
+
+
 def checklists(book: Book) -> Iterator[Finding]:
     """Every test that a chapter's checklist names exists."""
     return (Finding(*each) for each in checklist.findings(book))
@@ -340,5 +353,6 @@ READING: tuple[Rule, ...] = (
     model_ids,
     generated,
     checklists,
+    picture,
     commands,
 )

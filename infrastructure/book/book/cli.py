@@ -77,6 +77,8 @@ def run(
                 replays.append(done)
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
+    if len(replays) > 1:
+        present.summary(out, replays)
     if not present.conclusion(out, replays):
         raise typer.Exit(FAILED)
 

@@ -66,13 +66,16 @@ class _Plain:
     out: Console
     totals: dict[str, int]
     done: Counter[str] = field(default_factory=Counter)
+    moved: set[str] = field(default_factory=set)  # since the last line
     shown_at: float = field(default_factory=time.monotonic)
 
     def __call__(self, trial: Trial, ok: bool) -> None:
         self.done[_whole_title(trial)] += 1
+        self.moved.add(_whole_title(trial))
         if time.monotonic() - self.shown_at >= EVERY_S:
             self.shown_at = time.monotonic()
-            running = {t: n for t, n in self.done.items() if n < self.totals[t]}
+            running = {t: n for t, n in self.done.items() if t in self.moved}
+            self.moved.clear()
             counts = (f"{t} {n}/{self.totals[t]}" for t, n in running.items())
             self.out.print("  " + " · ".join(counts), soft_wrap=True)
 
@@ -202,6 +205,22 @@ def _verdict(row: Row) -> str:
     if row.trial.calm and row.holds:
         return "[green]keeps the promise[/]"
     return "[green]holds[/]" if row.holds else "[red]misses[/]"
+
+
+def summary(out: Console, replays: list[Replay]) -> None:
+    """All incidents in one table: the step before and the solving one, under trouble."""
+    result = Table(title="Before and after", title_justify="left", box=box.SIMPLE_HEAD)
+    for head in ("incident", "seed", "step before", "success", "p95", "solving step"):
+        result.add_column(head, no_wrap=True)
+    for head in ("success", "p95"):
+        result.add_column(head, no_wrap=True)
+    for replay in replays:
+        cells: list[str] = []
+        for row in replay.rows[:2]:
+            figures = f"{row.run.success:.1%}", f"{row.run.latency_s(0.95):.2f}s"
+            cells += [f"{row.trial.name} {_verdict(row)}", *figures]
+        result.add_row(replay.incident.name, str(replay.seed), *cells)
+    out.print(result)
 
 
 def conclusion(out: Console, replays: list[Replay]) -> bool:

@@ -51,7 +51,7 @@ def _step_unit(step: Step) -> Unit:
 def _chapter_unit(chapter: Chapter) -> Unit:
     extra = tuple(n for n in ("incidents",) if (chapter.path / n).is_dir())
     name = f"{chapter.name}/{chapter.package}"
-    return Unit(name, chapter.path, ("tests",), (chapter.package, "tests", *extra))
+    return Unit(name, chapter.path, ("tests",), (*_code(chapter.path, chapter.package), *extra))
 
 
 def changed(book: Book, since: str) -> list[Unit]:
