@@ -62,8 +62,9 @@ def prepare(folder: Path, book: Book, chapter: Chapter, module: str) -> None:
     package, unwanted = chapter.package, shutil.ignore_patterns("__pycache__")
     shutil.copytree(chapter.path / package, folder / package, ignore=unwanted)
     (folder / "tests").mkdir()
-    for test in tests:
-        shutil.copy(test, folder / "tests")
+    shared = [path for path in tests[0].parent.glob("*.py") if not path.name.startswith("test_")]
+    for file in (*tests, *shared):
+        shutil.copy(file, folder / "tests")
     project = tomllib.loads((book.root / "pyproject.toml").read_text(encoding="utf-8"))
     mutmut = {
         "source_paths": [package],

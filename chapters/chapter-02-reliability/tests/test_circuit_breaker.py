@@ -9,7 +9,7 @@ import inspect
 import logging
 import pickle
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -48,14 +48,6 @@ class Highest(random.Random):
 @pytest.fixture
 def time() -> Time:
     return Time()
-
-
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    heard: list[Event] = []
-    undo = subscribe(heard.append)
-    yield heard
-    undo()
 
 
 def http_error(status: int) -> httpx.HTTPStatusError:

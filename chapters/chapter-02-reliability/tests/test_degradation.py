@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 import anthropic
@@ -30,7 +30,6 @@ from reliability import (
     dependency_of,
     protect,
     retry,
-    subscribe,
 )
 from reliability.degradation import (
     DegradationSettings,
@@ -49,14 +48,6 @@ R = TypeVar("R")
 SONNET, HAIKU = "claude-sonnet-5-5", "claude-haiku-4-5"
 SETTINGS = DegradationSettings(fallback_model=HAIKU)
 NOTE = f"Note: answered by {HAIKU}, because {SONNET} is not available."
-
-
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    heard: list[Event] = []
-    undo = subscribe(heard.append)
-    yield heard
-    undo()
 
 
 def api_error(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reliability.events import DependencyChanged, Event, LoopStalled, subscribe
+from reliability.events import DependencyChanged, Event, LoopStalled
 from reliability.health import (
     DependencyCheck,
     HealthSettings,
@@ -65,14 +65,6 @@ async def turn_the_loop() -> None:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    heard: list[Event] = []
-    undo = subscribe(heard.append)
-    yield heard
-    undo()
 
 
 # --- Settings ------------------------------------------------------------------------------------

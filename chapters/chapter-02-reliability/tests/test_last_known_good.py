@@ -24,7 +24,6 @@ from reliability import (
     StopTask,
     protect,
     retry,
-    subscribe,
 )
 from reliability.degradation import DegradationSettings, Notes, collect_notes
 from reliability.events import ResultMissing, StaleServed
@@ -82,14 +81,6 @@ class Tools:
 @pytest.fixture
 def tools() -> Tools:
     return Tools()
-
-
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    heard: list[Event] = []
-    undo = subscribe(heard.append)
-    yield heard
-    undo()
 
 
 @pytest.fixture

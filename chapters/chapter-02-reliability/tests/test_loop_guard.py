@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import anthropic
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from mock_claude import Simulator
-from reliability import Event, subscribe
+from reliability import Event
 from reliability.events import LoopLimit, LoopStopped
 from reliability.loop_guard import (
     MAX_FACT_CHARS,
@@ -29,14 +29,6 @@ from reliability.loop_guard import (
 
 FREE = LoopSettings(turns=1_000, tool_calls=1_000, identical_calls=1_000, cycles=1_000)
 _ids = itertools.count()
-
-
-@pytest.fixture
-def events() -> Iterator[list[Event]]:
-    heard: list[Event] = []
-    undo = subscribe(heard.append)
-    yield heard
-    undo()
 
 
 def use(name: str, arguments: Any = None, call_id: str = "") -> ToolUseBlock:

@@ -81,14 +81,6 @@ def time() -> Time:
     return Time()
 
 
-@pytest.fixture
-def events() -> Any:
-    heard: list[Event] = []
-    undo = subscribe(heard.append)
-    yield heard
-    undo()
-
-
 def http_error(status: int, headers: dict[str, str] | None = None) -> httpx.HTTPStatusError:
     request = httpx.Request("GET", "https://weather.example/?q=hunter2")
     response = httpx.Response(status, headers=headers, request=request)
