@@ -186,6 +186,10 @@ def test_a_simulator_that_is_killed_ends_the_run_clearly(book: Book, processes: 
     assert processes.live() == {}
 
 
+def listen_to_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def group_members(session: int) -> list[int]:
     """Living processes whose environment carries our mark, children of children included."""
     mark = f"BOOK_TEST_MARK={session}".encode()
@@ -209,6 +213,8 @@ def test_an_interrupted_demo_leaves_no_process_behind() -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A job in the background of a script is started with SIGINT ignored, and passes that on.
+        preexec_fn=listen_to_ctrl_c,
     )
     with demo:
         assert demo.stdout is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -26,12 +27,18 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A job in the background of a script is started with SIGINT ignored, and passes that on.
+        preexec_fn=listen_to_ctrl_c if os.name == "posix" else None,
     )
     try:
         yield running
     finally:
         running.kill()
         running.communicate()
+
+
+def listen_to_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def next_line(running: subprocess.Popen[str]) -> str:
