@@ -67,11 +67,11 @@ class Processes:
     def child(self, name: str, target: Callable[..., None], *args: object) -> Iterator[Child]:
         """Run ``target(pipe, *args)`` in a child; leaving the block ends it, whatever happened."""
         ours, theirs = multiprocessing.Pipe()
-        output = self.scratch / f"{name}-{len(self._live)}.txt"
-        process = _process(name, theirs, output, target, args)
         with self._lock:
             if self._closed:
                 raise InterruptedError("stopping")
+            output = self.scratch / f"{name}-{len(self._live)}.txt"
+            process = _process(name, theirs, output, target, args)
             process.start()
             self._live.append(process)
         theirs.close()
