@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from book import replay
 from book.chain import Book, Step
-from book.incident import Check, Evidence, Incident, Run
+from book.incident import Check, Evidence, Run
 from book.processes import Processes
 from book.replay import Story
 from book.schedule import run_all
@@ -111,14 +111,7 @@ def _cell(story: Story, step: Step, seen: dict[tuple[str, str, bool], Run | Tria
         checks = (*incident.promise(run), *incident.lesson(evidence))
     except Exception as error:  # noqa: BLE001 - an incident may be wrong in any way: its cell is red
         return Cell(story, step, run, error=f"the verdict crashed: {_one_line(error)}")
-    return Cell(story, step, run, checks, silent=tuple(silent(incident, run)))
-
-
-def silent(incident: Incident, run: Run) -> list[str]:
-    """Fault rules and scripts that met no request."""
-    told = [each.name for each in incident.faults.rules]
-    told += [each.name for each in incident.faults.scripts]
-    return [name for name in told if not run.fired.get(name)]
+    return Cell(story, step, run, checks, silent=tuple(incident.silent(run)))
 
 
 def _one_line(error: object) -> str:

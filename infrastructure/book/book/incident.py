@@ -102,6 +102,12 @@ class Incident:
     trials_at_once: int = 8
     figures: Callable[[Run], Sequence[str]] = lambda run: ()
 
+    def silent(self, run: Run) -> list[str]:
+        """Fault rules and scripts that met no request of a run under trouble: it proves nothing."""
+        told = [each.name for each in self.faults.rules]
+        told += [each.name for each in self.faults.scripts]
+        return [name for name in told if not run.fired.get(name)]
+
     def calmed(self) -> Incident:
         """The same story without its trouble."""
         service = self.service and replace(self.service, sigterm_at_s=None)

@@ -35,10 +35,8 @@ class Row:
 
     @property
     def silent_rules(self) -> list[str]:
-        """Fault rules and scripts that met no request: then nothing was proven."""
-        script = self.trial.incident.faults
-        names = [each.name for each in script.rules] + [each.name for each in script.scripts]
-        return [name for name in names if not self.trial.calm and not self.run.fired.get(name)]
+        """Trouble that met no request: then nothing was proven. A calm run has none."""
+        return [] if self.trial.calm else self.trial.incident.silent(self.run)
 
 
 @dataclass(frozen=True)
