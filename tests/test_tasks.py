@@ -4,11 +4,11 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from book import trial as trials
-from book.chain import Book, Step
-from book.incident import Incident, Run, Task, Workload
-from book.processes import Processes
-from book.trial import Trial
+from book.chain.chain import Book, Step
+from book.stage import trial as trials
+from book.stage.processes import Processes
+from book.stage.trial import Trial
+from book.story.incident import Incident, Run, Task, Workload
 from mock_claude import FaultScript
 from mock_claude.world import World
 

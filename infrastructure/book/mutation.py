@@ -35,7 +35,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from book.chain import Book, ChainError, Chapter
+from book.chain.chain import Book, ChainError, Chapter
 
 # The tests of a module, where they are not tests/test_MODULE.py.
 TESTS = {

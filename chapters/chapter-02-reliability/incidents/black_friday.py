@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.incident import (
+from book.story.incident import (
     Check,
     Evidence,
     Incident,
@@ -20,7 +20,7 @@ from book.incident import (
     at_least,
     at_most,
 )
-from book.wishes import Wishes, at
+from book.story.wishes import Wishes, at
 from mock_claude import Exchange, FaultScript
 
 LIMIT, QUEUE = 8, 4

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.incident import Check, Evidence, Incident, Run, Service, Workload, at_least, at_most
-from book.wishes import Wishes, at
+from book.story.incident import Check, Evidence, Incident, Run, Service, Workload, at_least, at_most
+from book.story.wishes import Wishes, at
 from mock_claude import FaultScript
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from book.incident import (
+from book.story.incident import (
     Check,
     Contrast,
     Evidence,
@@ -21,7 +21,7 @@ from book.incident import (
     at_least,
     at_most,
 )
-from book.wishes import CITIES, KINDS, NAMES
+from book.story.wishes import CITIES, KINDS, NAMES
 from mock_claude import FaultScript
 from mock_claude.world import World
 

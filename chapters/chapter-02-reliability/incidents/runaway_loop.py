@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from book.incident import (
+from book.story.incident import (
     Check,
     Evidence,
     Incident,
@@ -22,7 +22,7 @@ from book.incident import (
     at_most,
     bill,
 )
-from book.wishes import CITIES, Wishes
+from book.story.wishes import CITIES, Wishes
 from mock_claude import FaultScript
 
 MOST_CALLS = 8

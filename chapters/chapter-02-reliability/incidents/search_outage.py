@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.incident import Check, Evidence, Incident, Outcome, Run, Task, Workload, at_least, at_most
-from book.wishes import Wishes, at, tagged
+from book.story.incident import (
+    Check,
+    Evidence,
+    Incident,
+    Outcome,
+    Run,
+    Task,
+    Workload,
+    at_least,
+    at_most,
+)
+from book.story.wishes import Wishes, at, tagged
 from mock_claude import FaultScript
 
 SEARCH = "/w/api.php"

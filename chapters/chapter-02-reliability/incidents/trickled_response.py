@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.incident import Check, Evidence, Incident, Run, Workload, at_least, at_most
-from book.wishes import Wishes
+from book.story.incident import Check, Evidence, Incident, Run, Workload, at_least, at_most
+from book.story.wishes import Wishes
 from mock_claude import FaultScript
 
 REQUEST_S = 6.0

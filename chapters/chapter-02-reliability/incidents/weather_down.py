@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from book.incident import (
+from book.story.incident import (
     Check,
     Evidence,
     Incident,
@@ -23,7 +23,7 @@ from book.incident import (
     at_most,
     holds,
 )
-from book.wishes import Wishes, at, tagged
+from book.story.wishes import Wishes, at, tagged
 from mock_claude import Exchange, FaultScript
 from mock_claude.world import World
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import tempfile
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -15,13 +13,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from book import agents, generate, present, results, trial, units
-from book.chain import Book, ChainError, Chapter
-from book.incident import IncidentError, Run
-from book.processes import Processes
-from book.replay import plan, replay, stories, with_settings
-from book.schedule import run_all
-from book.simulating import TrialError
+from book.chain import generate
+from book.chain.chain import Book, ChainError
+from book.lessons import agents
+from book.replay import command, demonstration, present
+from book.stage.simulating import TrialError
+from book.story.incident import IncidentError
+from book.testing import units
 from mock_claude import FaultScriptError
 
 app = typer.Typer(
@@ -59,58 +57,11 @@ def run(
     book = Book.find()
     found = book.chapter(chapter)
     if not found.steps and incident is None:
-        show_mindset(book, found, seed, by, revenue)
+        demonstration.load(found)(book, found, out, seed=seed, by=by, revenue=revenue)
         return
-    told = [with_settings(story, set_ or []) for story in stories(book, found, incident)]
-    replays = []
-    with (
-        tempfile.TemporaryDirectory(prefix="book-") as scratch,
-        Processes(trial.IMPORTS, Path(scratch)) as processes,
-    ):
-        wanted = [(story, each) for story in told for each in seeds_of(seeds) or [seed]]
-        with present.progress(
-            out, [trial for each in wanted for trial, _ in plan(*each)]
-        ) as on_done:
-            for (story, each), done in zip(wanted, replay(wanted, processes, on_done), strict=True):
-                present.intro(out, found, story, each)
-                present.outcome(out, done)
-                replays.append(done)
-    if save is not None:
-        save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
-    if len(replays) > 1:
-        present.summary(out, replays)
-    if not present.conclusion(out, replays):
+    numbers = command.seeds_of(seeds) or [seed]
+    if not command.run(book, found, incident, numbers, set_ or [], save, out):
         raise typer.Exit(FAILED)
-
-
-def show_mindset(book: Book, chapter: Chapter, seed: int, by: str, revenue: str) -> None:
-    """Chapter 1: the baseline's friendly day, its bad day, and what they say about readiness."""
-    out = present.console()
-    from book import mindset, mindset_terminal
-
-    if by not in ("tasks", "usd"):
-        raise ChainError(f"changes are ranked by tasks or usd, not {by!r}")
-    try:
-        revenue_usd = Decimal(revenue)
-    except ArithmeticError:
-        revenue_usd = Decimal("NaN")
-    if not revenue_usd.is_finite() or revenue_usd < 0:
-        raise ChainError(f"revenue is US dollars a minute, 0 or more, not {revenue!r}")
-    trials = mindset.trials(book, chapter, seed)
-    with (
-        tempfile.TemporaryDirectory(prefix="book-") as scratch,
-        Processes(trial.IMPORTS, Path(scratch)) as processes,
-        present.progress(out, trials) as on_done,
-    ):
-        done = list(run_all(trials, processes, on_done, at_once=mindset.AT_ONCE))
-    runs = {(t.incident.name, t.step.name, t.calm): r for t, r in done if isinstance(r, Run)}
-    calm = runs[mindset.FRIENDLY, book.steps[0].name, False]
-    told = mindset.tell(book, runs)
-    mindset_terminal.days(out, calm, told)
-    mindset_terminal.checklist(out, mindset.readiness(chapter, told))
-    mindset_terminal.error_budget(out, calm, told, revenue_usd)
-    mindset_terminal.costs(out, calm)
-    mindset_terminal.changes(out, told, by)
 
 
 @app.command()
@@ -127,20 +78,12 @@ def scoreboard(
     """Every incident against the baseline and each chapter's last step: the book in one picture."""
     out = present.console()
     book = Book.find()
-    from book import board, board_page, board_picture, board_terminal
+    from book.pages import board_page
+    from book.scoreboard import board
+    from book.scoreboard import picture as board_picture
+    from book.scoreboard import terminal as board_terminal
 
-    steps = list(book.steps) if all_steps else board.ends(book)
-    told = board.all_stories(book)
-    names = [story.incident.name for story in told]
-    if incident is not None and incident not in names:
-        raise ChainError(f"there is no incident {incident!r}. Valid: {', '.join(names)}")
-    wanted = [(s, step) for s in told if incident in (None, s.incident.name) for step in steps]
-    with (
-        tempfile.TemporaryDirectory(prefix="book-") as scratch,
-        Processes(trial.IMPORTS, Path(scratch)) as processes,
-        present.progress(out, board.trials_of(wanted, seed)) as on_done,
-    ):
-        cells = board.fill(wanted, seed, processes, on_done)
+    cells = board.measure(book, seed, out, incident=incident, all_steps=all_steps)
     board_terminal.show(out, cells, seed)
     if picture is not None:
         picture.write_text(board_picture.svg(cells), encoding="utf-8")
@@ -191,8 +134,8 @@ def diff(
     """The lesson in colour: the wiring with context, then each new module whole."""
     out = present.console()
     book = Book.find()
-    from book import diff as lessons
-    from book import diff_page
+    from book.lessons import diff as lessons
+    from book.pages import diff_page
 
     if html is not None:
         print(diff_page.write(book, book.chapter(a), html))
@@ -228,7 +171,7 @@ def new(
     after: Annotated[str, typer.Option(help="the step to copy, such as chapter-02/with-retries")],
 ) -> None:
     """Add a step: a copy of another, with its entry, lesson and README to fill in."""
-    from book import new_step
+    from book.lessons import new_step
 
     book = Book.find()
     folder = new_step.create(book, step, after)
@@ -243,7 +186,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
 ) -> None:
     """Write a folder that runs and passes its tests alone: the agent and what it imports."""
-    from book import export as exporting
+    from book.lessons import export as exporting
 
     book = Book.find()
     print(exporting.export(book, book.step(step), folder))
@@ -257,7 +200,7 @@ def check(
     """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
     out = present.console()
     _testing()
-    from book import checking
+    from book.check import checking
 
     if not checking.run(Book.find(), out, fast=fast, every=every):
         raise typer.Exit(FAILED)
@@ -267,7 +210,7 @@ def check(
 def generate_blocks() -> None:
     """Write the generated blocks of READMEs and workflow anew."""
     book = Book.find()
-    for path in generate.write(book):
+    for path in generate.write(book, units.blocks(book)):
         print(path.relative_to(book.root))
 
 
@@ -284,22 +227,11 @@ def list_units(
 def _testing() -> ModuleType:
     """The parts that need pytest: a reader who only replays incidents has not installed it."""
     try:
-        from book import testing
+        from book.testing import running as testing
     except ModuleNotFoundError as missing:
         todo = "`make test` or `uv sync --all-packages` installs what tests need"
         raise ChainError(f"{missing.name} is not installed; {todo}") from None
     return testing
-
-
-def seeds_of(text: str) -> list[int]:
-    """``0-19`` or ``1,5,9`` as numbers. Raises ChainError for anything else."""
-    numbers: list[int] = []
-    for part in filter(None, text.split(",")):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
-            raise ChainError(f"seeds are written like 0-19 or 1,5,9, not {text!r}")
-        numbers += range(int(first), int(last or first) + 1)
-    return numbers
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from book.chain import Book
-from book.export import export
+from book.chain.chain import Book
+from book.lessons.export import export
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from book.chain import Book, Step
+from book.chain.chain import Book, Step
 from book.propagation import run as propagate
 
 STEPS = (

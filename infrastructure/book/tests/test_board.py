@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from book import board, board_picture, board_terminal, check_incidents
-from book import trial as trials
-from book.board import Cell
-from book.chain import Book
-from book.check import Finding
-from book.check_runs import Kept
-from book.incident import Check, Evidence, Incident, Run, Task, Workload, at_least
-from book.processes import Processes
-from book.replay import Story
+from book.chain.chain import Book
+from book.chain.kept import Kept
+from book.check import incidents as check_incidents
+from book.check.finding import Finding
+from book.replay.replay import Story
+from book.scoreboard import board
+from book.scoreboard import picture as board_picture
+from book.scoreboard import terminal as board_terminal
+from book.scoreboard.board import Cell
+from book.stage import trial as trials
+from book.stage.processes import Processes
+from book.story.incident import Check, Evidence, Incident, Run, Task, Workload, at_least
 from mock_claude import FaultScript
 
 REFUSED = '[[rule]]\nname = "refused"\nattempts = 3\nfault = "status"\nstatus = 529\n'

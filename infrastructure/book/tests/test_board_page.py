@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_diff_page import Page, contrast
 
-from book import board_page
-from book.board_charts import DASH, amount, reach
-from book.chain import ChainError
+from book.chain.chain import ChainError
+from book.pages import board_page
+from book.pages.board_charts import DASH, amount, reach
 
 NASTY = "<script>alert('&amp;\"')</script>"
 CHECK = {"name": "success", "value": 0.825, "limit": 0.99, "at_most": False, "unit": "%"}

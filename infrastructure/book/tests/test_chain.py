@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from book.chain import Book, ChainError
+from book.chain.chain import Book, ChainError
 
 STEPS = """
 title = "Trials"

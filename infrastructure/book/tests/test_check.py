@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from book import check, check_runs, generate
-from book.chain import Book
-from book.check import Finding
-from book.processes import Processes
-from book.testing import IMPORTS
-from book.units import changed
+from book.chain import generate
+from book.chain.chain import Book
+from book.chain.kept import Kept
+from book.check import checking, lessons, rules, steps
+from book.check.finding import Finding
+from book.stage.processes import Processes
+from book.testing.running import IMPORTS
+from book.testing.units import changed
 
 GIT = {
     **os.environ,
@@ -58,7 +60,7 @@ def commit(book: Book) -> None:
 
 
 def findings(book: Book) -> list[Finding]:
-    return [found for rule in check.READING for found in rule(Book(book.root))]
+    return [found for rule in rules.READING for found in rule(Book(book.root))]
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -166,13 +168,13 @@ def test_a_mutation_is_caught_with_the_file_and_the_mend(
 def test_forty_changed_lines_are_allowed(copy: Book) -> None:
     forty_one_lines(copy.root)
     edit(copy.root / STEP / "agent.py", "A0 = 0\n", "")
-    assert not list(check.size_of_lessons(Book(copy.root)))
+    assert not list(steps.size_of_lessons(Book(copy.root)))
 
 
 def test_generating_mends_a_stale_block_and_nothing_else(copy: Book) -> None:
     commit(copy)
     stale_block(copy.root)
-    assert generate.write(Book(copy.root)) == [copy.root / STEP / "README.md"]
+    assert generate.write(Book(copy.root), {}) == [copy.root / STEP / "README.md"]
     assert git(copy.root, "status", "--short") == ""
 
 
@@ -224,8 +226,8 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 def run_rules(book: Book, processes: Processes, ran: list[str] | None = None) -> list[Finding]:
     seen: list[str] = [] if ran is None else ran
-    kept = check_runs.Kept(book.root / ".cache" / "book-check.json")
-    found = check_runs.findings(Book(book.root), processes, kept, seen.append)
+    kept = Kept(book.root / ".cache" / "book-check.json")
+    found = checking.lessons_and_commands(Book(book.root), processes, kept, seen.append)
     kept.save()
     return found
 
@@ -274,7 +276,7 @@ def test_a_bad_lesson_is_found(small: Book, processes: Processes, lesson: str, s
 def test_a_lesson_is_judged_by_how_it_fails(
     small: Book, passed: int, failures: dict[str, str], before: bool, says: str
 ) -> None:
-    found = check_runs.judged(small.steps[1], small.steps[0], "x", passed, failures, before)
+    found = lessons.judged(small.steps[1], small.steps[0], "x", passed, failures, before)
     assert says in "".join(each.what for each in found) if says else not list(found)
 
 

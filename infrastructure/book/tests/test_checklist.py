@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from small_repository import Small
 
-from book import check, checklist, generate
-from book.chain import ChainError
-from book.check import Finding
+from book.chain import checklist, generate
+from book.chain.chain import ChainError
+from book.check import rules, texts
+from book.check.finding import Finding
 
 LIST = """\
 [[line]]
@@ -116,13 +117,13 @@ def edit(small: Small, old: str, new: str, name: str = checklist.FILE) -> None:
 
 
 def findings(small: Small) -> list[Finding]:
-    return list(check.checklists(small.book))
+    return list(texts.checklists(small.book))
 
 
 def stale(small: Small) -> list[tuple[Path, str]]:
     """What is wrong with the blocks of chapters; the steps here have none at all."""
     folders = [chapter.path for chapter in small.book.chapters]
-    return [(f.path, f.reason) for f in generate.stale(small.book) if f.path.parent in folders]
+    return [(f.path, f.reason) for f in generate.stale(small.book, {}) if f.path.parent in folders]
 
 
 # --- The table -----------------------------------------------------------------------------------
@@ -134,21 +135,21 @@ def test_the_lines_of_a_section_stand_together_in_the_order_of_the_file(small: S
 
 def test_generating_fills_the_block_once(small: Small) -> None:
     readme = small.root / CHAPTER / "README.md"
-    assert readme in generate.write(small.book)
+    assert readme in generate.write(small.book, {})
     text = readme.read_text(encoding="utf-8")
     assert text.endswith(f"{checklist.MARK}\n{TABLE}<!-- end generated -->\n")
     assert "| step | lesson |" in text, "the other block of the file is made as before"
-    assert generate.write(small.book) == []
+    assert generate.write(small.book, {}) == []
     edit(small, "A wait is short.", "A wait is brief.")
     assert stale(small) == [(readme, "the generated block is out of date")]
-    assert generate.write(small.book) == [readme]
+    assert generate.write(small.book, {}) == [readme]
     assert "A wait is brief." in readme.read_text(encoding="utf-8")
 
 
 def test_a_chapter_with_a_list_must_have_the_block_and_one_without_need_not(small: Small) -> None:
     edit(small, BLOCK, "", "README.md")
     small.put(small.root / "chapters/chapter-03-ordeals/README.md", README)
-    generate.write(small.book)
+    generate.write(small.book, {})
     readme = small.root / CHAPTER / "README.md"
     assert stale(small) == [(readme, "the generated block 'checklist' is missing")]
 
@@ -182,7 +183,7 @@ def test_a_wrong_file_is_named_with_line_key_and_what_to_do(
 ) -> None:
     edit(small, old, new)
     file = small.root / CHAPTER / checklist.FILE
-    for use in (generate.stale, lambda book: list(check.checklists(book))):
+    for use in (lambda book: generate.stale(book, {}), lambda book: list(texts.checklists(book))):
         with pytest.raises(ChainError) as caught:
             use(small.book)
         assert str(caught.value).startswith(f"{file}:{line}: ")
@@ -203,7 +204,7 @@ def test_a_list_without_a_line_is_wrong(small: Small) -> None:
 
 def test_a_list_whose_tests_all_exist_has_no_finding(small: Small) -> None:
     assert findings(small) == []
-    assert check.checklists in check.READING
+    assert texts.checklists in rules.READING
 
 
 def test_a_test_that_was_renamed_is_found_with_its_line_and_new_name(small: Small) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from book.__main__ import main
-from book.chain import Book, ChainError
-from book.cli import seeds_of
+from book.chain.chain import Book, ChainError
+from book.replay.command import seeds_of
 
 
 def command(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:

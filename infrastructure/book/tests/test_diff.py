@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from book import diff, files
-from book.chain import Book, ChainError
+from book.chain import files
+from book.chain.chain import Book, ChainError
+from book.lessons import diff
 
 FIRST_STEPS = """
 title = "Trials"
@@ -205,8 +206,8 @@ SHOW = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from book import diff
-from book.chain import Book
+from book.lessons import diff
+from book.chain.chain import Book
 book = Book(Path(sys.argv[1]))
 diff.show_chapter(book, book.chapter("2"), Console())
 """

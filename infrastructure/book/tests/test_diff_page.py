@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from book import diff_page
-from book.chain import Book, ChainError
+from book.chain.chain import Book, ChainError
+from book.pages import diff_page
 
 NASTY = "<script>alert('&amp;\"')</script>"
 STEPS = f"""

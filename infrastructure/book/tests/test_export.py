@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from book.chain import Book, ChainError, Step
-from book.export import export
+from book.chain.chain import Book, ChainError, Step
+from book.lessons.export import export
 
 STEPS = """
 title = "Trials"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from book.incident import (
+from book.story.incident import (
     IncidentError,
     Outcome,
     Run,

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_repository import STEPS, Small, agent
 
-from book import files, new_step
-from book.chain import Book, ChainError
-from book.new_step import create, what_is_next
+from book.chain import files
+from book.chain.chain import Book, ChainError
+from book.lessons import new_step
+from book.lessons.new_step import create, what_is_next
 
 REFERENCE, FIRST, SECOND, COMPLETE, FOURTH, FIFTH = STEPS
 SECTIONS = ["Try it", "What changed", "What it costs", "What can still go wrong"]

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from book import policies
-from book.incident import Noted, Run
+from book.replay import policies
+from book.story.incident import Noted, Run
 from mock_claude import Exchange
 
 FAILED, HUNG_UP, DONE = 529, 0, 200

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from book import present
-from book.chain import Step
-from book.incident import Incident, Outcome, Run, Task, Workload, at_least
-from book.replay import Replay, Row
-from book.trial import Trial
+from book.chain.chain import Step
+from book.replay import present
+from book.replay.replay import Replay, Row
+from book.stage.trial import Trial
+from book.story.incident import Incident, Outcome, Run, Task, Workload, at_least
 from mock_claude import Exchange, FaultScript
 
 STEP = Step("chapter-02/with-retries", Path("with-retries"), "")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_repository import LINES, STEPS, Small, agent
 
-from book.chain import ChainError
+from book.chain.chain import ChainError
 
 REFERENCE, FIRST, SECOND, COMPLETE, FOURTH, FIFTH = STEPS
 

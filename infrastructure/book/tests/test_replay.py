@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from book import trial as trials
-from book.chain import Book, ChainError
-from book.incident import Check, Evidence, Incident, Run, Task, Workload, at_least, at_most
-from book.processes import Processes
-from book.replay import Replay, Story, judge, plan, replay, with_settings
-from book.simulating import TrialError
-from book.trial import Trial
+from book.chain.chain import Book, ChainError
+from book.replay.replay import Replay, Story, judge, plan, replay, with_settings
+from book.stage import trial as trials
+from book.stage.processes import Processes
+from book.stage.simulating import TrialError
+from book.stage.trial import Trial
+from book.story.incident import Check, Evidence, Incident, Run, Task, Workload, at_least, at_most
 from mock_claude import FaultScript
 
 REFUSED = """

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from throw_away import incident, step
 
-from book import trial as trials
-from book.chain import Book
-from book.incident import Run, Task, Workload
-from book.processes import Processes
-from book.schedule import AT_ONCE, Slots, places_of, run_all
-from book.simulating import TrialError
-from book.trial import Trial
+from book.chain.chain import Book
+from book.stage import trial as trials
+from book.stage.processes import Processes
+from book.stage.schedule import AT_ONCE, Slots, places_of, run_all
+from book.stage.simulating import TrialError
+from book.stage.trial import Trial
+from book.story.incident import Run, Task, Workload
 
 SOON_S = 20.0  # nothing here takes a second; a test that hangs must end
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from throw_away import incident, step
 
-from book import trial as trials
-from book.chain import Book
-from book.incident import Outcome, Run, Service, Task, Workload
-from book.processes import Processes
-from book.serving import serves
-from book.simulating import TrialError
-from book.trial import Trial
-from book.wishes import Wishes, at, tagged
+from book.chain.chain import Book
+from book.stage import trial as trials
+from book.stage.processes import Processes
+from book.stage.serving import serves
+from book.stage.simulating import TrialError
+from book.stage.trial import Trial
+from book.story.incident import Outcome, Run, Service, Task, Workload
+from book.story.wishes import Wishes, at, tagged
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="SIGTERM is a POSIX matter")
 

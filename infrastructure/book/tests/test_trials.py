@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from throw_away import incident, step
 
-from book import trial as trials
-from book.chain import Book
-from book.incident import Noted, Outcome, Run, Task, Workload
-from book.noting import events_in
-from book.processes import Processes
-from book.simulating import TrialError
-from book.trial import Trial
-from book.wishes import Wishes, at, tagged
+from book.chain.chain import Book
+from book.stage import trial as trials
+from book.stage.noting import events_in
+from book.stage.processes import Processes
+from book.stage.simulating import TrialError
+from book.stage.trial import Trial
+from book.story.incident import Noted, Outcome, Run, Task, Workload
+from book.story.wishes import Wishes, at, tagged
 
 CALL_S, LIMIT_S = 0.6, 1.5  # of a model call and of a user, in the trial with arrivals
 LATENCY = f"[latency]\nmessages_s = {CALL_S}\n"

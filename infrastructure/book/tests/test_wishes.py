@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from throw_away import incident
 
-from book import trial as trials
-from book.chain import Book
-from book.incident import Run, Task, Workload
-from book.processes import Processes
-from book.trial import Trial
-from book.wishes import CITIES, Wishes, at, tagged
+from book.chain.chain import Book
+from book.stage import trial as trials
+from book.stage.processes import Processes
+from book.stage.trial import Trial
+from book.story.incident import Run, Task, Workload
+from book.story.wishes import CITIES, Wishes, at, tagged
 
 KINDS: dict[str, Callable[[Wishes, int], Task]] = {
     "echo": Wishes.echo,

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from book.chain import Book, Step
-from book.incident import Incident, Service, Workload
+from book.chain.chain import Book, Step
+from book.story.incident import Incident, Service, Workload
 from mock_claude import FaultScript
 
 CONFIG = """

@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from book.chain import Book, ChainError, Step
-from book.files import OWN
+from book.chain.chain import Book, ChainError, Step
+from book.chain.files import OWN
 
 UNDER_WAY = {
     "MERGE_HEAD": "a merge",

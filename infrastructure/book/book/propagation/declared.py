@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from book.chain import Book, Chapter
+from book.chain.chain import Book, Chapter
 from book.propagation.flow import Flow
 from book.propagation.meeting import Files
 from mock_claude.toml_places import line_of

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from book.chain import Book, ChainError, Step
+from book.chain.chain import Book, ChainError, Step
 from book.propagation.carry import Conflict, Edit, carry, counterpart, edits
 from book.propagation.committed import Committed
 from book.propagation.meeting import Files, Folder, Meeting, stale

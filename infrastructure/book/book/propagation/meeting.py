@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from book import files
-from book.chain import ChainError, Step
+from book.chain import files
+from book.chain.chain import ChainError, Step
 from book.propagation.carry import Edit, Outcome
 from book.propagation.merge import left_markers
 from book.propagation.unfinished import Record, Unfinished, digest

@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from book import files
-from book.chain import Book, ChainError, Step
+from book.chain import files
+from book.chain.chain import Book, ChainError, Step
 from book.propagation import unfinished
 from book.propagation.committed import Committed
 from book.propagation.declared import to_adjust

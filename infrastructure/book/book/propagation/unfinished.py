@@ -13,8 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from book import files
-from book.chain import ChainError
+from book.chain import files
+from book.chain.chain import ChainError
 
 FILE = "book-propagate.json"
 ABSENT = "absent"

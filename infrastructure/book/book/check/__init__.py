@@ -1,0 +1,1 @@
+"""What keeps sixty copies of an agent one chain: rules that read, and rules that run code."""

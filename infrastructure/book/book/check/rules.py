@@ -1,0 +1,23 @@
+"""The rules of ``book check`` that only read, in the order in which their findings are shown."""
+
+from __future__ import annotations
+
+from book.check.finding import Rule
+from book.check.imports import imports
+from book.check.inventory import inventory
+from book.check.steps import completeness, drift, size_of_lessons
+from book.check.texts import checklists, commands, generated, links, model_ids, picture
+
+READING: tuple[Rule, ...] = (
+    drift,
+    size_of_lessons,
+    completeness,
+    imports,
+    inventory,
+    links,
+    model_ids,
+    generated,
+    checklists,
+    picture,
+    commands,
+)

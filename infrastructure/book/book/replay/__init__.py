@@ -1,0 +1,1 @@
+"""An incident on the step before and on the step that solves it, judged and shown."""

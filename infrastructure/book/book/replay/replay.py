@@ -1,0 +1,158 @@
+"""Replays an incident on the step before and on the step that solves it, and judges both.
+
+Prevents an incident that was tuned until it passed: the step before must miss, the solving step
+must hold, both must keep the promise without the trouble, and every fault rule must have fired.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypeAlias
+
+from book.chain.chain import Book, ChainError, Chapter, Step
+from book.stage import trial as trials
+from book.stage.processes import Processes
+from book.stage.schedule import run_all
+from book.stage.trial import Trial
+from book.story.incident import Check, Evidence, Incident, Run, load
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trial, what was observed, and how it was judged. ``expected`` is None for a contrast."""
+
+    trial: Trial
+    run: Run
+    checks: tuple[Check, ...]
+    expected: bool | None
+
+    @property
+    def holds(self) -> bool:
+        return all(check.ok for check in self.checks)
+
+    @property
+    def silent_rules(self) -> list[str]:
+        """Trouble that met no request: then nothing was proven. A calm run has none."""
+        return [] if self.trial.calm else self.trial.incident.silent(self.run)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One incident under one seed."""
+
+    incident: Incident
+    seed: int
+    rows: tuple[Row, ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as steps.toml says; empty when all is well."""
+        found = []
+        for row in self.rows:
+            where = f"{row.trial.name}{', calm' if row.trial.calm else ''}"
+            if row.silent_rules:
+                found.append(f"{where}: no request met the fault {', '.join(row.silent_rules)}")
+            if row.expected is True and not row.holds:
+                missed = "; ".join(str(check) for check in row.checks if not check.ok)
+                found.append(f"{where}: must hold, but {missed}")
+            if row.expected is False and row.holds:
+                found.append(f"{where}: must miss its verdict under this trouble, but holds")
+        return found
+
+
+# Trials with what each must show: hold, miss, or None where it is for comparison only.
+Planned: TypeAlias = list[tuple[Trial, bool | None]]
+
+
+@dataclass(frozen=True)
+class Story:
+    """An incident with the two steps that it is told on."""
+
+    incident: Incident
+    before: Step
+    solver: Step
+
+
+def stories(book: Book, chapter: Chapter, wanted: str | None = None) -> list[Story]:
+    """The chapter's incidents in the order of its steps, or the one that is wanted."""
+    names = {name: step for step in chapter.steps for name in step.solves}
+    if not names:
+        raise ChainError(f"{chapter.name} has no incident yet; `book list` shows what there is")
+    if wanted is not None and wanted not in names:
+        raise ChainError(f"{chapter.name} has no incident {wanted!r}. Valid: {', '.join(names)}")
+    return [
+        Story(load(chapter.incident_file(name)), book.before(step), step)
+        for name, step in names.items()
+        if wanted in (None, name)
+    ]
+
+
+def with_settings(story: Story, chosen: Sequence[str]) -> Story:
+    """The story with settings of the reader's own (``NAME=VALUE``) in place of the incident's.
+
+    Raises ChainError for a name that the solving step's ``.env.example`` does not list.
+    """
+    example = (story.solver.path / ".env.example").read_text(encoding="utf-8")
+    known = sorted(set(re.findall(r"^(?:# )?(AGENT_[A-Z_]+)=", example, re.MULTILINE)))
+    settings = dict(story.incident.settings)
+    for each in chosen:
+        name, equals, value = each.partition("=")
+        if not equals or name not in known:
+            raise ChainError(f"no setting NAME=VALUE: {each!r}. Names: {', '.join(known)}")
+        settings[name] = value
+    return replace(story, incident=replace(story.incident, settings=settings))
+
+
+def plan(story: Story, seed: int) -> Planned:
+    """The trials of a story with what each must show; the one that lasts longest comes first."""
+    incident, before, solver = story.incident, story.before, story.solver
+    trouble = Trial(solver, incident, seed)
+    return [
+        (Trial(before, incident, seed), False),
+        (trouble, True),
+        *((trials.variant(trouble, c.label, c.settings), None) for c in incident.contrasts),
+        (Trial(solver, incident, seed, calm=True), True),
+        (Trial(before, incident, seed, calm=True), True),
+    ]
+
+
+def replay(
+    told: Sequence[tuple[Story, int]],
+    processes: Processes,
+    on_done: Callable[[Trial, bool], None],
+) -> Iterator[Replay]:
+    """Replay stories, each under its seed, and yield each as soon as it is complete, in order.
+
+    Trials of several stories run side by side. Raises TrialError where one cannot be run.
+    """
+    plans = [plan(story, seed) for story, seed in told]
+    runs = run_all([trial for planned in plans for trial, _ in planned], processes, on_done)
+    for (story, seed), planned in zip(told, plans, strict=True):
+        seen = [run for _, run in islice(runs, len(planned))]
+        yield judge(story.incident, seed, planned, [run for run in seen if isinstance(run, Run)])
+
+
+def judge(
+    incident: Incident,
+    seed: int,
+    planned: Sequence[tuple[Trial, bool | None]],
+    runs: Sequence[Run],
+) -> Replay:
+    """Apply the verdict: the promise to every run, the lesson to the runs under trouble.
+
+    The first planned trial is that of the step before the solving one.
+    """
+    before = runs[0]
+    calm = {
+        trial.step.name: run for (trial, _), run in zip(planned, runs, strict=True) if trial.calm
+    }
+    rows = []
+    for (trial, expected), run in zip(planned, runs, strict=True):
+        checks = list(incident.promise(run))
+        if not trial.calm:
+            checks += incident.lesson(Evidence(run, before, calm[trial.step.name]))
+        rows.append(Row(trial, run, tuple(checks), expected))
+    return Replay(incident, seed, tuple(rows))

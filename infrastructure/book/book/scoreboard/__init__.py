@@ -1,0 +1,1 @@
+"""Every incident against every chapter's end: cells, the staircase, the terminal."""

@@ -1,0 +1,145 @@
+"""An incident: a failure story that runs, and the numbers that judge it.
+
+A chapter's ``incidents/NAME.py`` defines one ``INCIDENT``; its fault script lies beside it. What
+was observed comes back as a :class:`Run`. Nothing here knows how a run is made or shown.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from book.story.observed import Noted, Outcome, Run, bill, holds
+from book.story.verdict import Check, at_least, at_most
+from book.story.workload import Task, Workload
+from mock_claude import FaultScript, FaultScriptError
+
+__all__ = [
+    "Check",
+    "Contrast",
+    "Evidence",
+    "Incident",
+    "IncidentError",
+    "Noted",
+    "Outcome",
+    "Run",
+    "Service",
+    "Task",
+    "Workload",
+    "at_least",
+    "at_most",
+    "bill",
+    "holds",
+    "load",
+]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a lesson is judged by, all of one seed: the run under trouble, that of the step before
+    the one that solves the incident, and the calm run of the same step where it was made."""
+
+    run: Run
+    before: Run
+    calm_run: Run | None = None
+
+    @property
+    def calm(self) -> Run:
+        """The same step without trouble. IncidentError unless the incident says ``needs_calm``."""
+        if self.calm_run is None:
+            raise IncidentError("the lesson looks at the calm run: say needs_calm=True")
+        return self.calm_run
+
+
+@dataclass(frozen=True)
+class Service:
+    """The workload goes to the step's service over HTTP; the harness is the load balancer.
+
+    It polls readiness every ``poll_s`` seconds and stops sending when a poll fails. With
+    ``sigterm_at_s`` the service gets a SIGTERM just after the first good poll from then on; that
+    is trouble, and left out of a calm run.
+    """
+
+    poll_s: float = 0.1
+    sigterm_at_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The solving step once more under the same trouble, with other settings, to compare."""
+
+    label: str
+    settings: Mapping[str, str]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A failure story. ``settings`` are documented variables, the same for every step.
+
+    ``promise`` judges what the user was promised, with or without trouble; ``lesson`` judges a
+    run under trouble. Trouble is the script's rules and scripts (its latency belongs to the calm
+    run too), a service's SIGTERM, and a ``workload`` where ``calm_workload`` names a quieter one.
+    ``needs_calm`` says that the lesson looks at the calm run. ``trials_at_once`` is for verdicts
+    that rest on milliseconds: no more trials, of any incident, run beside one of these.
+    ``figures`` are shown with a run and judged by nobody.
+    """
+
+    name: str
+    story: str
+    faults: FaultScript
+    workload: Callable[[int], Workload]
+    settings: Mapping[str, str]
+    promise: Callable[[Run], Sequence[Check]]
+    lesson: Callable[[Evidence], Sequence[Check]]
+    contrasts: tuple[Contrast, ...] = ()
+    calm_workload: Callable[[int], Workload] | None = None
+    service: Service | None = None
+    needs_calm: bool = False
+    trials_at_once: int = 8
+    figures: Callable[[Run], Sequence[str]] = lambda run: ()
+
+    def silent(self, run: Run) -> list[str]:
+        """Fault rules and scripts that met no request of a run under trouble: it proves nothing."""
+        told = [each.name for each in self.faults.rules]
+        told += [each.name for each in self.faults.scripts]
+        return [name for name in told if not run.fired.get(name)]
+
+    def calmed(self) -> Incident:
+        """The same story without its trouble."""
+        service = self.service and replace(self.service, sigterm_at_s=None)
+        workload = self.calm_workload or self.workload
+        faults = self.faults.without_rules()
+        return replace(self, faults=faults, workload=workload, service=service)
+
+
+class IncidentError(ValueError):
+    """An incident's file is missing, broken, or not what its name says."""
+
+
+def load(file: Path) -> Incident:
+    """Load an incident by path: its folder is no package, so that folders cannot shadow others."""
+    name = file.stem.replace("_", "-")
+    spec = importlib.util.spec_from_file_location(f"incident_{file.stem}", file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise IncidentError(f"{file}: there is no such incident file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except FaultScriptError:
+        raise  # it names its own file and line
+    except Exception as error:
+        line = error.lineno if isinstance(error, SyntaxError) else _line_in(file, error)
+        raise IncidentError(f"{file}:{line}: {type(error).__name__}: {error}") from error
+    incident = getattr(module, "INCIDENT", None)
+    if not isinstance(incident, Incident) or incident.name != name:
+        raise IncidentError(f"{file}: must define INCIDENT, an Incident named {name!r}")
+    return incident
+
+
+def _line_in(file: Path, error: Exception) -> int:
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((f.lineno or 0 for f in reversed(frames) if Path(f.filename) == file), 0)
