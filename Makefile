@@ -23,7 +23,7 @@ export TASK
 
 .PHONY: help
 help: ## this list
-	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE]   the failure, then the cure, measured"
+	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE] [DETAILS=1]   the failure, then the cure, measured"
 	@echo "make chapter-01  a friendly day, a bad one, and how ready the baseline is [BY=usd] [REVENUE=12.50]"
 	@echo "make test        every step and package; make test-02 for one chapter"
 	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
@@ -42,7 +42,7 @@ list: .venv/.installed-book
 	@$(BOOK) list
 
 chapter-%: .venv/.installed-chapter-%
-	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(foreach setting,$(SET),--set "$(setting)")
+	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(DETAILS),--details) $(foreach setting,$(SET),--set "$(setting)")
 
 # Chapter 1 runs the incidents of all chapters.
 .PHONY: chapter-01

@@ -8,7 +8,7 @@ from book.chain.chain import Book, Step
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.trial import Trial
-from book.story.incident import Incident, Run, Task, Workload
+from book.story.incident import Headline, Incident, Run, Task, Workload
 from mock_claude import FaultScript
 from mock_claude.world import World
 
@@ -117,7 +117,9 @@ def run_on(step: Step, tasks: tuple[Task, ...], folder: Path) -> Run:
         workload=lambda seed: Workload(tasks, at_once=8, limit_s=60.0),
         settings={},
         promise=lambda run: [],
-        lesson=lambda seen: [],
+        symptom="nothing goes wrong",
+        headline=Headline("tasks done", "%", "higher", lambda run: run.success),
+        cure=lambda seen: [],
     )
     with Processes(trials.IMPORTS, folder) as processes:
         return trials.run(Trial(step, calm, SEED, calm=True), processes, lambda done: None)

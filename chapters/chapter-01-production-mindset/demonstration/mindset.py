@@ -131,7 +131,7 @@ def tell(book: Book, runs: Mapping[tuple[str, str, bool], Run]) -> list[Told]:
         name, first = story.incident.name, book.steps[0].name
         baseline, solved = runs[name, first, False], runs[name, story.solver.name, False]
         evidence = Evidence(baseline, baseline, runs.get((name, first, True)))
-        checks = (*story.incident.promise(baseline), *story.incident.lesson(evidence))
+        checks = (*story.incident.promise(baseline), *story.incident.cure(evidence))
         told.append(Told(story, baseline, solved, all(check.ok for check in checks)))
     return told
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.story.incident import Check, Evidence, Incident, Run, Task, Workload, at_least
+from book.story.incident import Check, Evidence, Headline, Incident, Run, Task, Workload, at_least
 from book.story.wishes import Wishes
 from mock_claude import FaultScript
 
@@ -28,16 +28,18 @@ def promise(run: Run) -> list[Check]:
     return [at_least("success", run.success, 1.0, "%")]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     return []
 
 
 INCIDENT = Incident(
     name="happy-path",
     story="A friendly day: forty users, and everything works.",
+    symptom="nothing goes wrong",
+    headline=Headline("tasks done", "%", "higher", lambda run: run.success),
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     settings={},
     promise=promise,
-    lesson=lesson,
+    cure=cure,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from book.story.incident import (
     Check,
     Evidence,
+    Headline,
     Incident,
     Outcome,
     Run,
@@ -50,26 +51,37 @@ def promise(run: Run) -> list[Check]:
     return checks + ([at_least("success", run.success, 0.99, "%")] if run.calm else [])
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     """Refusals are quick, honest and free, and the accepted hardly feel the crowd."""
     run, calm = seen.run, seen.calm
     accepted, refused = run.only(is_accepted), run.only(is_refused)
     honest = sum(o.retry_after_s is not None for o in refused.outcomes)
     entered = [*run.noted("BulkheadEntered"), *run.noted("BulkheadRefused")]
     tasks = [event for event in entered if event.fields["dependency"] == "run"]
-    waiting = max((int(str(event.fields["waiting"])) for event in tasks), default=999)
-    running = max((int(str(event.fields["running"])) for event in tasks), default=999)
-    quick = refused.latency_s(0.95) / accepted.latency_s(0.5) if accepted.outcomes else 99.0
+    waiting = max((int(str(event.fields["waiting"])) for event in tasks), default=None)
+    running = max((int(str(event.fields["running"])) for event in tasks), default=None)
+    in_memory = None if waiting is None or running is None else running + waiting
+    any_refused, any_accepted = bool(refused.outcomes), bool(accepted.outcomes)
+    quick = refused.latency_s(0.95) / accepted.latency_s(0.5) if any_accepted else None
+    crowd = p95(accepted) / p95(calm) if any_accepted else None
     return [
         at_least("requests refused", len(refused.outcomes), len(run.outcomes) * 0.5),
-        at_least("of them with Retry-After", honest, len(refused.outcomes)),
+        at_least("of them with Retry-After", honest, len(refused.outcomes), applies=any_refused),
         at_most("model calls beyond the accepted", calls_beyond(run, accepted), 0),
-        at_most("p95 of refusals over the accepted median", quick, 0.1),
-        at_most("p95 of the accepted over a run at the limit", p95(accepted) / p95(calm), 2.0),
+        at_most("p95 of refusals over the accepted median", quick, 0.1, applies=any_refused),
+        at_most("p95 of the accepted over a run at the limit", crowd, 2.0),
         at_most("longest queue", waiting, LIMIT / 2),
-        at_most("tasks in memory", running + waiting, LIMIT + QUEUE),
+        at_most("tasks in memory", in_memory, LIMIT + QUEUE),
         at_most("tasks at work, as the simulator saw", at_work(run.model_requests), LIMIT),
     ]
+
+
+def figures(run: Run) -> list[str]:
+    """How fast those who were sent away were told so."""
+    refused = run.only(is_refused)
+    if not refused.outcomes:
+        return []
+    return [f"{len(refused.outcomes)} refused, p95 after {refused.latency_s(0.95):.3f} s"]
 
 
 def is_accepted(outcome: Outcome) -> bool:
@@ -103,6 +115,8 @@ def at_work(requests: list[Exchange]) -> int:
 INCIDENT = Incident(
     name="black-friday",
     story=f"{LOAD:.0f} requests a second come to a service that can do {LOAD / 10:.1f}.",
+    symptom="ten times the load: everybody is let in, and everybody waits",
+    headline=Headline("p95 of the accepted", "s", "lower", p95, whose=is_accepted),
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     calm_workload=at_the_limit,
@@ -112,8 +126,9 @@ INCIDENT = Incident(
         "AGENT_BULKHEAD__WAIT_S": "5",
     },
     promise=promise,
-    lesson=lesson,
+    cure=cure,
     needs_calm=True,
     trials_at_once=1,
     service=Service(),
+    figures=figures,
 )

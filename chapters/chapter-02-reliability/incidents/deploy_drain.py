@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.story.incident import Check, Evidence, Incident, Run, Service, Workload, at_least, at_most
+from book.story.incident import (
+    Check,
+    Evidence,
+    Headline,
+    Incident,
+    Run,
+    Service,
+    Workload,
+    at_least,
+    at_most,
+)
 from book.story.wishes import Wishes, at
 from mock_claude import FaultScript
 
@@ -23,19 +33,26 @@ def workload(seed: int) -> Workload:
 
 def promise(run: Run) -> list[Check]:
     """Every request that is sent is answered; a refused one is lost."""
-    lost = len(run.outcomes) - run.done
-    return [at_least("requests sent", len(run.outcomes), 100), at_most("requests lost", lost, 0)]
+    sent = at_least("requests sent", len(run.outcomes), 100)
+    return [sent, at_most("requests lost", lost(run), 0)]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     """The process ends by itself, and well."""
     code = seen.run.exit_code
-    return [at_most("exit code", 999 if code is None else code, 0)]
+    return [at_most("exit code", code, 0)]
+
+
+def lost(run: Run) -> int:
+    """Requests that were sent and got no answer, for whatever reason."""
+    return len(run.outcomes) - run.done
 
 
 INCIDENT = Incident(
     name="deploy-drain",
     story="A deployment: SIGTERM to a service that gets 50 requests a second.",
+    symptom="each deployment loses some requests",
+    headline=Headline("requests lost", "", "lower", lost),
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     settings={
@@ -45,7 +62,7 @@ INCIDENT = Incident(
         "AGENT_DRAIN__DRAIN_S": "10",
     },
     promise=promise,
-    lesson=lesson,
+    cure=cure,
     trials_at_once=2,
-    service=Service(poll_s=0.1, sigterm_at_s=2.5),
+    service=Service(poll_s=0.4, sigterm_at_s=2.5),
 )

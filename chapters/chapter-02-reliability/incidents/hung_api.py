@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.story.incident import Check, Evidence, Incident, Run, Task, Workload, at_least, at_most
+from book.story.incident import (
+    Check,
+    Evidence,
+    Headline,
+    Incident,
+    Run,
+    Task,
+    Workload,
+    at_least,
+    at_most,
+)
 from book.story.wishes import Wishes
 from mock_claude import FaultScript
 
@@ -30,7 +40,7 @@ def promise(run: Run) -> list[Check]:
     return [at_least("success", run.success, 0.99, "%")]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     """One call in ten is no outage: the circuit stays closed. What was given up really ends."""
     opened = len(seen.run.noted("CircuitChanged", after="open", dependency=MODEL))
     left = sum(outcome.left for outcome in seen.run.outcomes)
@@ -44,6 +54,8 @@ def lesson(seen: Evidence) -> list[Check]:
 INCIDENT = Incident(
     name="hung-api",
     story="One model call in ten is never answered.",
+    symptom="a model call in ten is never answered",
+    headline=Headline("tasks answered within 12 s", "%", "higher", lambda run: run.success),
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     settings={
@@ -55,6 +67,6 @@ INCIDENT = Incident(
         "AGENT_TIMEOUTS__REQUEST_S": "12",
     },
     promise=promise,
-    lesson=lesson,
+    cure=cure,
     trials_at_once=4,
 )

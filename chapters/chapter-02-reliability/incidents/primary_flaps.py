@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.story.incident import Check, Evidence, Incident, Outcome, Run, Workload, at_least, at_most
+from book.story.incident import (
+    Check,
+    Evidence,
+    Headline,
+    Incident,
+    Outcome,
+    Run,
+    Workload,
+    at_least,
+    at_most,
+)
 from book.story.wishes import Wishes, at
 from mock_claude import FaultScript
 
@@ -30,7 +40,7 @@ def promise(run: Run) -> list[Check]:
     return [at_least("success", run.success, 0.99, "%")]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     """The fallback serves meanwhile, and the main model is found again soon and gently."""
     run = seen.run
     meanwhile = run.only(is_meanwhile)
@@ -79,6 +89,10 @@ def calls_beyond_probes(run: Run) -> int:
 INCIDENT = Incident(
     name="primary-flaps",
     story="For 10 s the main model answers 529; a smaller one is well.",
+    symptom="the main model is overloaded for 10 s",
+    headline=Headline(
+        "tasks answered meanwhile", "%", "higher", lambda run: run.success, whose=is_meanwhile
+    ),
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     settings={
@@ -93,5 +107,5 @@ INCIDENT = Incident(
         "AGENT_DEGRADATION__FALLBACK_MODEL": FALLBACK,
     },
     promise=promise,
-    lesson=lesson,
+    cure=cure,
 )

@@ -14,6 +14,7 @@ from book.story.incident import (
     Check,
     Contrast,
     Evidence,
+    Headline,
     Incident,
     Run,
     Task,
@@ -21,7 +22,7 @@ from book.story.incident import (
     at_least,
     at_most,
 )
-from book.story.wishes import CITIES, KINDS, NAMES
+from book.story.wishes import CITIES, KINDS, NAMES, article, sum_gap, weather_gap
 from mock_claude import FaultScript
 from mock_claude.world import World
 
@@ -36,14 +37,17 @@ def _task(user: int, rng: random.Random, world: World) -> Task:
     a, b = rng.randint(100, 999), rng.randint(11, 99)
     hello = f"{rng.choice(NAMES)} ({user}) here."
     if user % 3 == 0:
-        return Task(f"{hello} What is {a}*{b}? Save the result as a note.", (str(a * b),))
+        text = f"{hello} What is {a}*{b}? Save the result as a note."
+        return Task(text, (str(a * b),), gaps=(sum_gap(f"{a}*{b}"),))
     if user % 3 == 1:
         city = rng.choice(CITIES)
         text = f"{hello} What is the weather in {city}, and what is {a}+{b}? Save both as a note."
-        return Task(text, (world.weather_fact(city), str(a + b)))
+        gaps = weather_gap(city), sum_gap(f"{a}+{b}")
+        return Task(text, (world.weather_fact(city), str(a + b)), gaps=gaps)
     subject = f"{rng.choice(NAMES)}'s {rng.choice(KINDS)} {user}"
     text = f'{hello} Search the web for "{subject}", then save what you found as a note.'
-    return Task(text, world.search(subject)[0].facts)
+    facts, missing = article(world, subject)
+    return Task(text, facts, gaps=missing)
 
 
 def promise(run: Run) -> list[Check]:
@@ -54,7 +58,12 @@ def promise(run: Run) -> list[Check]:
     ]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def within_8_s(run: Run) -> float:
+    """The share of tasks that are done, and in time."""
+    return sum(o.done and o.latency_s <= 8.0 for o in run.outcomes) / len(run.outcomes)
+
+
+def cure(seen: Evidence) -> list[Check]:
     """Patience must not become a storm of its own: at most 1.6 times the calm run's requests."""
     ratio = len(seen.run.model_requests) / len(seen.calm.model_requests)
     return [at_most("model requests over a calm run", ratio, 1.6, "times")]
@@ -62,7 +71,9 @@ def lesson(seen: Evidence) -> list[Check]:
 
 INCIDENT = Incident(
     name="rate-limit-storm",
-    story="For 3 s the API answers 429 or 529 to everybody; one 429 says: come back in an hour.",
+    story="For 3 s the API answers 429 or 529 to everybody; one says: in an hour.",
+    symptom="for three seconds every call is refused",
+    headline=Headline("tasks answered within 8 s", "%", "higher", within_8_s),
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     settings={
@@ -75,7 +86,7 @@ INCIDENT = Incident(
         "AGENT_BREAKER__MINIMUM_CALLS": "200",
     },
     promise=promise,
-    lesson=lesson,
+    cure=cure,
     needs_calm=True,
     contrasts=(
         Contrast(

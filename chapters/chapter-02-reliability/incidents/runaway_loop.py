@@ -13,6 +13,7 @@ from pathlib import Path
 from book.story.incident import (
     Check,
     Evidence,
+    Headline,
     Incident,
     Outcome,
     Run,
@@ -22,7 +23,7 @@ from book.story.incident import (
     at_most,
     bill,
 )
-from book.story.wishes import CITIES, Wishes
+from book.story.wishes import CITIES, Wishes, sum_gap, weather_gap
 from mock_claude import FaultScript
 
 MOST_CALLS = 8
@@ -36,18 +37,21 @@ def workload(seed: int) -> Workload:
     for user in range(18):
         one, two = wishes.rng.sample(CITIES, 2)
         facts = wishes.world.weather_fact(one), wishes.world.weather_fact(two)
+        gaps = weather_gap(one), weather_gap(two)
         asked = f"What is the weather in {one}"
         session = f"user-{user}"
         if user % 3 == 0:
             text = f"I ask again ({user}): what is the weather in {one}?"
-            tasks.append(Task(text, facts[:1], session, tag="loop"))
+            tasks.append(Task(text, facts[:1], session, tag="loop", gaps=gaps[:1]))
         elif user % 3 == 1:
             text = f"Keep comparing ({user}): {asked}, and what is the weather in {two}?"
-            tasks.append(Task(text, facts, session, tag="loop"))
+            tasks.append(Task(text, facts, session, tag="loop", gaps=gaps))
         else:
-            tasks.append(Task(f"({user}) {asked}?", facts[:1], session, tag="plain"))
+            text = f"({user}) {asked}?"
+            tasks.append(Task(text, facts[:1], session, tag="plain", gaps=gaps[:1]))
         a, b = wishes.rng.randint(100, 999), wishes.rng.randint(11, 99)
-        tasks.append(Task(f"And what is {a}*{b}?", (str(a * b),), session, tag="next"))
+        text, gap = f"And what is {a}*{b}?", sum_gap(f"{a}*{b}")
+        tasks.append(Task(text, (str(a * b),), session, tag="next", gaps=(gap,)))
     return Workload(tuple(tasks), at_once=18, limit_s=LIMIT_S)
 
 
@@ -59,14 +63,15 @@ def promise(run: Run) -> list[Check]:
     ]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     """A loop is stopped within a few calls, as the simulator and the answers count them."""
     loops = seen.run.only(tag("loop")).outcomes
-    most = max((number(outcome, "turns") for outcome in loops), default=0)
+    turns = [outcome.answer.get("turns") for outcome in loops]
+    known = [count for count in turns if isinstance(count, int)]
     mean = sum(seen.run.fired.values()) / len(loops)
     return [
         at_most("model calls of a loop, mean at the simulator", mean, MOST_CALLS),
-        at_most("model calls of a loop, most by the answers", most or 99, MOST_CALLS),
+        at_most("model calls of a loop, most by the answers", max(known, default=None), MOST_CALLS),
     ]
 
 
@@ -74,20 +79,21 @@ def tag(name: str) -> Callable[[Outcome], bool]:
     return lambda outcome: outcome.task.tag == name
 
 
-def number(outcome: Outcome, field: str) -> int:
-    value = outcome.answer.get(field, 99)
-    return value if isinstance(value, int) else 99
-
-
-def figures(run: Run) -> list[str]:
-    """What this work costs an hour, on the same clock for every step."""
-    dollars = float(bill(run.model_requests)) / LIMIT_S * 3600
-    return [f"this workload, once every {LIMIT_S:g} s: ${dollars:.2f} an hour"]
+def dollars_an_hour(run: Run) -> float:
+    """What this work costs, on the same clock for every step: the workload once every LIMIT_S."""
+    return float(bill(run.model_requests)) / LIMIT_S * 3600
 
 
 INCIDENT = Incident(
     name="runaway-loop",
     story="A model asks for one tool for ever; another goes back and forth between two.",
+    symptom="the agent asks the same question all night",
+    headline=Headline("dollars an hour", "$", "lower", dollars_an_hour),
+    tags={
+        "loop": "tasks whose model goes in circles",
+        "plain": "tasks without a loop",
+        "next": "the next task of each session",
+    },
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     settings={
@@ -97,6 +103,5 @@ INCIDENT = Incident(
         "AGENT_TIMEOUTS__REQUEST_S": "6",
     },
     promise=promise,
-    lesson=lesson,
-    figures=figures,
+    cure=cure,
 )

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from book.story.incident import Check, Evidence, Incident, Run, Workload, at_least, at_most
+from book.story.incident import (
+    Check,
+    Evidence,
+    Headline,
+    Incident,
+    Run,
+    Workload,
+    at_least,
+    at_most,
+)
 from book.story.wishes import Wishes
 from mock_claude import FaultScript
 
@@ -28,7 +37,7 @@ def promise(run: Run) -> list[Check]:
     return [slowest, *([at_least("success", run.success, 0.99, "%")] if run.calm else [])]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     """Short limits with retries win most of the tasks back."""
     return [at_least("success", seen.run.success, 0.8, "%")]
 
@@ -36,6 +45,13 @@ def lesson(seen: Evidence) -> list[Check]:
 INCIDENT = Incident(
     name="trickled-response",
     story="Three answers in ten come a byte at a time, every read in time.",
+    symptom="answers drip in, and no time limit fires",
+    headline=Headline(
+        f"slowest task, where a request may take {REQUEST_S:g} s",
+        "s",
+        "lower",
+        lambda run: run.latency_s(1.0),
+    ),
     faults=FaultScript.load(Path(__file__).with_suffix(".toml")),
     workload=workload,
     settings={
@@ -49,5 +65,5 @@ INCIDENT = Incident(
         "AGENT_TIMEOUTS__REQUEST_S": f"{REQUEST_S:g}",
     },
     promise=promise,
-    lesson=lesson,
+    cure=cure,
 )

@@ -49,6 +49,9 @@ def run(
         list[str] | None, typer.Option("--set", help="a setting of your own: NAME=VALUE; repeat")
     ] = None,
     save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="settings, checks, calm runs, policies, too")
+    ] = False,
     by: Annotated[str, typer.Option(help="chapter 1: rank changes by tasks or usd")] = "tasks",
     revenue: Annotated[str, typer.Option(help="chapter 1: US dollars earned a minute")] = "0",
 ) -> None:
@@ -60,7 +63,8 @@ def run(
         demonstration.load(found)(book, found, out, seed=seed, by=by, revenue=revenue)
         return
     numbers = command.seeds_of(seeds) or [seed]
-    if not command.run(book, found, incident, numbers, set_ or [], save, out):
+    chosen = set_ or []
+    if not command.run(book, found, incident, numbers, chosen, save, out, details=details):
         raise typer.Exit(FAILED)
 
 

@@ -21,7 +21,7 @@ from book.scoreboard import terminal as board_terminal
 from book.scoreboard.board import Cell
 from book.stage import trial as trials
 from book.stage.processes import Processes
-from book.story.incident import Check, Evidence, Incident, Run, Task, Workload, at_least
+from book.story.incident import Check, Evidence, Headline, Incident, Run, Task, Workload, at_least
 from mock_claude import FaultScript
 
 REFUSED = '[[rule]]\nname = "refused"\nattempts = 3\nfault = "status"\nstatus = 529\n'
@@ -42,7 +42,9 @@ INCIDENT = Incident(
     workload=workload,
     settings={"AGENT_RETRY__MAX_ATTEMPTS": "4", "AGENT_RETRY__BASE_S": "0.01"},
     promise=promise,
-    lesson=lambda seen: [],
+    symptom="something is slow",
+    headline=Headline("tasks done", "%", "higher", lambda run: run.success),
+    cure=lambda seen: [],
 )
 
 
@@ -133,7 +135,7 @@ def test_a_verdict_that_crashes_makes_its_cell_red_and_leaves_the_board_whole(
     def crash(seen: Evidence) -> list[Check]:
         return [at_least("ratio", len(seen.run.outcomes) / 0, 1.0)]
 
-    crashed = filled(book, processes, replace(INCIDENT, lesson=crash))
+    crashed = filled(book, processes, replace(INCIDENT, cure=crash))
     assert [cell.why for cell in crashed] == [
         "the verdict crashed: ZeroDivisionError: division by zero"
     ] * 2

@@ -11,7 +11,7 @@ from book.chain.chain import Step
 from book.replay import present
 from book.replay.replay import Replay, Row
 from book.stage.trial import Trial
-from book.story.incident import Incident, Outcome, Run, Task, Workload, at_least
+from book.story.incident import Headline, Incident, Outcome, Run, Task, Workload, at_least
 from mock_claude import Exchange, FaultScript
 
 STEP = Step("chapter-02/with-retries", Path("with-retries"), "")
@@ -27,7 +27,9 @@ INCIDENT = Incident(
     workload=lambda seed: Workload((TASK,), 1, 1.0),
     settings={},
     promise=lambda run: [],
-    lesson=lambda seen: [],
+    symptom="something is slow",
+    headline=Headline("tasks done", "%", "higher", lambda run: run.success),
+    cure=lambda seen: [],
 )
 
 

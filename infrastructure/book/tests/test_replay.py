@@ -18,7 +18,17 @@ from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
-from book.story.incident import Check, Evidence, Incident, Run, Task, Workload, at_least, at_most
+from book.story.incident import (
+    Check,
+    Evidence,
+    Headline,
+    Incident,
+    Run,
+    Task,
+    Workload,
+    at_least,
+    at_most,
+)
 from mock_claude import FaultScript
 
 REFUSED = """
@@ -41,7 +51,7 @@ def promise(run: Run) -> list[Check]:
     return [at_least("success", run.success, 1.0, "%")]
 
 
-def lesson(seen: Evidence) -> list[Check]:
+def cure(seen: Evidence) -> list[Check]:
     ratio = len(seen.run.model_requests) / len(seen.calm.model_requests)
     return [at_most("requests over a calm run", ratio, 4.0)]
 
@@ -53,7 +63,9 @@ INCIDENT = Incident(
     workload=workload,
     settings={"AGENT_RETRY__MAX_ATTEMPTS": "4", "AGENT_RETRY__BASE_S": "0.01"},
     promise=promise,
-    lesson=lesson,
+    symptom="something is slow",
+    headline=Headline("tasks done", "%", "higher", lambda run: run.success),
+    cure=cure,
 )
 
 
@@ -105,7 +117,7 @@ def judged(book: Book, replayed: Replay, incident: Incident, *places: int) -> st
 
 
 def test_a_verdict_that_the_step_before_passes_is_a_problem(book: Book, replayed: Replay) -> None:
-    weak = replace(INCIDENT, promise=lambda run: [], lesson=lambda seen: [])
+    weak = replace(INCIDENT, promise=lambda run: [], cure=lambda seen: [])
     assert "reference-agent: must miss" in judged(book, replayed, weak, 0, 1, 2, 3)
 
 
@@ -207,7 +219,7 @@ def group_members(session: int) -> list[int]:
 def test_an_interrupted_demo_leaves_no_process_behind() -> None:
     mark = os.getpid()
     demo = subprocess.Popen(
-        [sys.executable, "-m", "book", "run", "02"],
+        [sys.executable, "-m", "book", "run", "02", "--details"],
         env={**os.environ, "BOOK_TEST_MARK": str(mark)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from book.chain.chain import Book, Step
-from book.story.incident import Incident, Service, Workload
+from book.story.incident import Headline, Incident, Service, Workload
 from mock_claude import FaultScript
 
 CONFIG = """
@@ -104,7 +104,9 @@ def incident(
         workload=lambda seed: workload,
         settings=settings,
         promise=lambda run: [],
-        lesson=lambda seen: [],
+        symptom="something is slow",
+        headline=Headline("tasks done", "%", "higher", lambda run: run.success),
+        cure=lambda seen: [],
         service=service,
         trials_at_once=trials_at_once,
     )

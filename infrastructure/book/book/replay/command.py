@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Chapter
-from book.replay import present, results
+from book.replay import present, results, screen
 from book.replay.replay import plan, replay, stories, with_settings
 from book.stage import trial
 from book.stage.processes import Processes
@@ -24,30 +25,40 @@ def run(
     settings: Sequence[str],
     save: Path | None,
     out: Console,
+    *,
+    details: bool = False,
 ) -> bool:
     """Replay the chapter's incidents, or one, under each seed; whether all is as steps.toml says.
 
     ``settings`` are the reader's own (``NAME=VALUE``); ``save`` also takes the figures, as JSON.
+    With ``details`` everything that was observed is shown, not only the headline.
     """
+    began = time.monotonic()
     told = [with_settings(story, settings) for story in stories(book, chapter, incident)]
     wanted = [(story, seed) for story in told for seed in seeds]
+    names = [s.incident.name + (f" {seed}" if len(seeds) > 1 else "") for s, seed in wanted]
+    screen.opening(out, chapter, len(told), seeds)
+    progress = present.progress if details else screen.progress
     replays = []
     with (
         tempfile.TemporaryDirectory(prefix="book-") as scratch,
         Processes(trial.IMPORTS, Path(scratch)) as processes,
-        present.progress(
-            out, [planned for each in wanted for planned, _ in plan(*each)]
-        ) as on_done,
+        progress(out, [planned for each in wanted for planned, _ in plan(*each)]) as on_done,
     ):
-        for (story, seed), done in zip(wanted, replay(wanted, processes, on_done), strict=True):
-            present.intro(out, chapter, story, seed)
-            present.outcome(out, done)
+        played = zip(wanted, names, replay(wanted, processes, on_done), strict=True)
+        for (story, seed), name, done in played:
+            screen.block(out, chapter, done, name, max(map(len, names)))
+            if details:
+                present.intro(out, story, seed)
+                present.outcome(out, done)
             replays.append(done)
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
-    if len(replays) > 1:
+    if len(replays) > 1 and details:
         present.summary(out, replays)
-    return present.conclusion(out, replays)
+    well = present.conclusion(out, replays)
+    screen.closing(out, began, details=details)
+    return well
 
 
 def seeds_of(text: str) -> list[int]:

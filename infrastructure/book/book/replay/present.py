@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.progress import TimeElapsedColumn as Elapsed
 from rich.table import Table
 
-from book.chain.chain import Book, Chapter
+from book.chain.chain import Book
 from book.replay import policies
 from book.replay.replay import Replay, Row, Story
 from book.stage.trial import Trial
@@ -49,10 +49,12 @@ def contents(out: Console, book: Book) -> None:
                 out.print(f"  {'':<32} solves {incident}")
 
 
-def intro(out: Console, chapter: Chapter, story: Story, seed: int) -> None:
+def intro(out: Console, story: Story, seed: int) -> None:
+    """What a person saw of it, and the settings that all steps got."""
     incident = story.incident
-    out.print(f"[bold]Chapter {chapter.number}: {chapter.title}[/] · incident {incident.name}")
-    out.print(escape(incident.story))
+    out.print(f"\nWhat a person sees: {escape(incident.symptom)}")
+    for tag, words in incident.tags.items():
+        out.print(f"  {tag}: {escape(words)}")
     out.print("Settings, the same for every step:")
     for name, value in incident.settings.items():
         out.print(f"  {name}={escape(value)}")
@@ -157,9 +159,16 @@ def reasons(out: Console, replay: Replay) -> None:
     """What each verdict rests on: its numbers beside their limits, and why tasks failed."""
     for row in replay.rows:
         shown = "; ".join(str(check) for check in row.checks)
+        got = ", ".join(f"{count} {kind}" for kind, count in row.run.kinds.most_common())
         most = ", ".join(f"{name} {count}" for name, count in row.run.errors.most_common(3))
         failed = f" ({most})" if most else ""
         out.print(f"{escape(title(row.trial))} {_verdict(row)}: {escape(shown + failed)}")
+        headline = replay.incident.headline
+        out.print(f"  {escape(headline.words)}: {headline.shown(row.run)}; users got: {got}")
+        for tag, words in replay.incident.tags.items():
+            theirs = row.run.only(lambda outcome, tag=tag: outcome.task.tag == tag)  # type: ignore[misc]
+            figures = f"{theirs.success:.1%} done, p95 {theirs.latency_s(0.95):.2f} s"
+            out.print(f"  {escape(words)}: {figures}")
         if out.width < WIDE and row.run.fired:
             out.print(f"  faults fired: {escape('; '.join(_fired(row)))}")
         if row.run.served_by is not None:
@@ -208,18 +217,17 @@ def _verdict(row: Row) -> str:
 
 
 def summary(out: Console, replays: list[Replay]) -> None:
-    """All incidents in one table: the step before and the solving one, under trouble."""
+    """All headlines in one table: the step before and the solving one, under trouble."""
     result = Table(title="Before and after", title_justify="left", box=box.SIMPLE_HEAD)
-    for head in ("incident", "seed", "step before", "success", "p95", "solving step"):
-        result.add_column(head, no_wrap=True)
-    for head in ("success", "p95"):
+    for head in ("incident", "seed", "figure"):
+        result.add_column(head, overflow="fold")
+    for head in ("step before", "", "solving step", ""):
         result.add_column(head, no_wrap=True)
     for replay in replays:
-        cells: list[str] = []
-        for row in replay.rows[:2]:
-            figures = f"{row.run.success:.1%}", f"{row.run.latency_s(0.95):.2f}s"
-            cells += [f"{row.trial.name} {_verdict(row)}", *figures]
-        result.add_row(replay.incident.name, str(replay.seed), *cells)
+        cells = [replay.incident.name, str(replay.seed), escape(replay.incident.headline.words)]
+        for place, row in enumerate(replay.rows[:2]):
+            cells += [f"{row.trial.name} {_verdict(row)}", replay.shown(place)]
+        result.add_row(*cells)
     out.print(result)
 
 

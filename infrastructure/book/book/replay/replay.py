@@ -41,11 +41,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Replay:
-    """One incident under one seed."""
+    """One incident under one seed; first the step before, then the solving one."""
 
     incident: Incident
     seed: int
     rows: tuple[Row, ...]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the headline is better on the solving step than on the step before."""
+        return self.incident.headline.is_better(self.rows[0].run, self.rows[1].run)
+
+    def shown(self, row: int) -> str:
+        """The headline figure of a row, with its unit."""
+        return self.incident.headline.shown(self.rows[row].run)
 
     @property
     def problems(self) -> list[str]:
@@ -58,6 +67,9 @@ class Replay:
             if row.expected is True and not row.holds:
                 missed = "; ".join(str(check) for check in row.checks if not check.ok)
                 found.append(f"{where}: must hold, but {missed}")
+            if row.expected is True and not row.trial.calm and not self.is_better:
+                said = f"{self.incident.headline.words} {self.shown(0)} -> {self.shown(1)}"
+                found.append(f"{where}: the headline is not better than on the step before: {said}")
             if row.expected is False and row.holds:
                 found.append(f"{where}: must miss its verdict under this trouble, but holds")
         return found
@@ -141,7 +153,7 @@ def judge(
     planned: Sequence[tuple[Trial, bool | None]],
     runs: Sequence[Run],
 ) -> Replay:
-    """Apply the verdict: the promise to every run, the lesson to the runs under trouble.
+    """Apply the verdict: the promise to every run, the cure to the runs under trouble.
 
     The first planned trial is that of the step before the solving one.
     """
@@ -153,6 +165,6 @@ def judge(
     for (trial, expected), run in zip(planned, runs, strict=True):
         checks = list(incident.promise(run))
         if not trial.calm:
-            checks += incident.lesson(Evidence(run, before, calm[trial.step.name]))
+            checks += incident.cure(Evidence(run, before, calm[trial.step.name]))
         rows.append(Row(trial, run, tuple(checks), expected))
     return Replay(incident, seed, tuple(rows))

@@ -25,6 +25,12 @@ def _entry(replay: Replay, row: Row) -> dict[str, object]:
         "tasks": len(run.outcomes),
         "done": run.done,
         "success": run.success,
+        "users_got": dict(run.kinds),
+        "headline": {
+            "words": replay.incident.headline.words,
+            "unit": replay.incident.headline.unit,
+            "value": replay.incident.headline.of(run),
+        },
         "p50_s": run.latency_s(0.5),
         "p95_s": run.latency_s(0.95),
         "model_requests": len(run.model_requests),
@@ -41,6 +47,13 @@ def _entry(replay: Replay, row: Row) -> dict[str, object]:
         "holds": row.holds,
         "expected": row.expected,
         "checks": [
-            {"name": c.name, "value": c.value, "limit": c.limit, "ok": c.ok} for c in row.checks
+            {
+                "name": c.name,
+                "value": c.value,
+                "limit": c.limit,
+                "ok": c.ok,
+                "applies": c.applies,
+            }
+            for c in row.checks
         ],
     }

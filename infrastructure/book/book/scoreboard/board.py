@@ -134,7 +134,7 @@ def _cell(story: Story, step: Step, seen: dict[tuple[str, str, bool], Run | Tria
         return Cell(story, step, None, error=f"the trial crashed: {_one_line(failed)}")
     evidence = Evidence(run, before, calm if isinstance(calm, Run) else None)
     try:
-        checks = (*incident.promise(run), *incident.lesson(evidence))
+        checks = (*incident.promise(run), *incident.cure(evidence))
     except Exception as error:  # noqa: BLE001 - an incident may be wrong in any way: its cell is red
         return Cell(story, step, run, error=f"the verdict crashed: {_one_line(error)}")
     return Cell(story, step, run, checks, silent=tuple(incident.silent(run)))

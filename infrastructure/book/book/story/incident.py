@@ -9,18 +9,21 @@ from __future__ import annotations
 import importlib.util
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from book.story.observed import Noted, Outcome, Run, bill, holds
-from book.story.verdict import Check, at_least, at_most
-from book.story.workload import Task, Workload
+from book.story.verdict import Check, at_least, at_most, show
+from book.story.workload import Gap, Task, Workload
 from mock_claude import FaultScript, FaultScriptError
 
 __all__ = [
     "Check",
     "Contrast",
     "Evidence",
+    "Gap",
+    "Headline",
     "Incident",
     "IncidentError",
     "Noted",
@@ -39,7 +42,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a lesson is judged by, all of one seed: the run under trouble, that of the step before
+    """What a cure is judged by, all of one seed: the run under trouble, that of the step before
     the one that solves the incident, and the calm run of the same step where it was made."""
 
     run: Run
@@ -50,8 +53,13 @@ class Evidence:
     def calm(self) -> Run:
         """The same step without trouble. IncidentError unless the incident says ``needs_calm``."""
         if self.calm_run is None:
-            raise IncidentError("the lesson looks at the calm run: say needs_calm=True")
+            raise IncidentError("the cure looks at the calm run: say needs_calm=True")
         return self.calm_run
+
+    @property
+    def is_before(self) -> bool:
+        """Whether this is the step before itself: then a ratio to it says nothing."""
+        return self.run is self.before
 
 
 @dataclass(frozen=True)
@@ -77,24 +85,68 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class Headline:
+    """The one figure of an incident that a reader understands, and that its cure makes better.
+
+    ``value`` computes it from the outcomes of the tasks that ``whose`` picks; None where there is
+    nothing to compute it from. ``unit`` is "%", "s", "$" or nothing.
+    """
+
+    words: str
+    unit: Literal["%", "s", "$", ""]
+    better: Literal["lower", "higher"]
+    value: Callable[[Run], float | None]
+    whose: Callable[[Outcome], bool] = lambda outcome: True
+
+    def of(self, run: Run) -> float | None:
+        """The figure of a run; None where no task is one of those."""
+        theirs = run.only(self.whose)
+        return self.value(theirs) if theirs.outcomes else None
+
+    def is_better(self, before: Run, after: Run) -> bool:
+        """Whether ``after`` has the better figure; not so where one of the two is lacking."""
+        old, new = self.of(before), self.of(after)
+        if old is None or new is None:
+            return False
+        return new < old if self.better == "lower" else new > old
+
+    def shown(self, run: Run) -> str:
+        """The figure of a run as one says it: 3.7 s, 86.5%, $142; or "not measured"."""
+        value = self.of(run)
+        if value is None:
+            return show(None, self.unit)
+        if self.unit == "%":
+            return f"{value * 100:.1f}".removesuffix(".0") + "%"
+        if self.unit == "$":
+            return f"${value:,.2f}" if value < 10 else f"${value:,.0f}"
+        digits = f"{value:.2g}" if value < 1 else f"{value:,.1f}".removesuffix(".0")
+        return f"{digits} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True)
 class Incident:
     """A failure story. ``settings`` are documented variables, the same for every step.
 
-    ``promise`` judges what the user was promised, with or without trouble; ``lesson`` judges a
+    ``story`` says what happens, ``symptom`` what a person sees of it, each in a sentence;
+    ``headline`` is the figure that stands for all. ``tags`` says in words what the tags of tasks
+    mean. ``promise`` judges what the user was promised, with or without trouble; ``cure`` judges a
     run under trouble. Trouble is the script's rules and scripts (its latency belongs to the calm
     run too), a service's SIGTERM, and a ``workload`` where ``calm_workload`` names a quieter one.
-    ``needs_calm`` says that the lesson looks at the calm run. ``trials_at_once`` is for verdicts
+    ``needs_calm`` says that the cure looks at the calm run. ``trials_at_once`` is for verdicts
     that rest on milliseconds: no more trials, of any incident, run beside one of these.
     ``figures`` are shown with a run and judged by nobody.
     """
 
     name: str
     story: str
+    symptom: str
+    headline: Headline
     faults: FaultScript
     workload: Callable[[int], Workload]
     settings: Mapping[str, str]
     promise: Callable[[Run], Sequence[Check]]
-    lesson: Callable[[Evidence], Sequence[Check]]
+    cure: Callable[[Evidence], Sequence[Check]]
+    tags: Mapping[str, str] = field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
     calm_workload: Callable[[int], Workload] | None = None
     service: Service | None = None

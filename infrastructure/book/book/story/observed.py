@@ -11,11 +11,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Literal, get_args
 
 from book.story.workload import Task
 from mock_claude import Exchange
 
 MESSAGES_PATH = "/v1/messages"
+REFUSED = (429, 503)  # of a service: before anything was spent
+REFUSALS = ("BulkheadFullError",)  # of an agent, the same
+Kind = Literal["facts", "said what is missing", "refused", "wrong", "failed"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,23 @@ class Outcome:
     @property
     def done(self) -> bool:
         return self.text is not None and all(holds(self.text, fact) for fact in self.task.facts)
+
+    @property
+    def kind(self) -> Kind:
+        """What the user got; what the agent claims about itself counts for nothing."""
+        if self.text is None:
+            return "refused" if self.status in REFUSED or self.error in REFUSALS else "failed"
+        if self.done:
+            return "facts"
+        return "said what is missing" if self._says_what_is_missing(self.text) else "wrong"
+
+    def _says_what_is_missing(self, text: str) -> bool:
+        """For each lacking fact its wish is named, and nothing else stands in its place."""
+        facts, gaps = self.task.facts, self.task.gaps
+        if not gaps:
+            return False
+        lacking = [gap for fact, gap in zip(facts, gaps, strict=True) if not holds(text, fact)]
+        return all(holds(text, gap.word) and gap.instead(text, facts) is None for gap in lacking)
 
 
 @dataclass(frozen=True)
@@ -144,8 +166,13 @@ class Run:
 
     @property
     def errors(self) -> Counter[str]:
-        """Why tasks were not done, counted; "wrong answer" where a fact is missing."""
-        return Counter(o.error or "wrong answer" for o in self.outcomes if not o.done)
+        """Why tasks were not done, counted: the error, or what the answer was instead."""
+        return Counter(o.error or o.kind for o in self.outcomes if not o.done)
+
+    @property
+    def kinds(self) -> Counter[Kind]:
+        """What the users got, counted."""
+        return Counter(outcome.kind for outcome in self.outcomes)
 
     def latency_s(self, share: float) -> float:
         """The latency that ``share`` of all tasks stay within, failed ones included.

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
+
+VALUE = "{}"
+ANY_VALUE = r"([+-]?\d[\d.,]*\d|[+-]?\d|[A-Z][\w'-]*(?: [A-Z][\w'-]*){0,3})"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How an honest answer without a fact looks: it names ``word`` and puts nothing in its place.
+
+    ``form`` is the text around the fact where an answer gives it, with ``{}`` for the fact itself:
+    "{} °C", "12*34 = {}".
+    """
+
+    word: str
+    form: str
+
+    def instead(self, text: str, known: Collection[str]) -> str | None:
+        """A value that stands in the fact's place in ``text``, if none of the known ones does."""
+        before, _, after = self.form.partition(VALUE)
+        ends = r"(?!\w|[.,]\d)" if not after else ""
+        pattern = re.escape(before) + ANY_VALUE + ends + re.escape(after)
+        found = (match[1].rstrip(".,") for match in re.finditer(pattern, text))
+        return next((value for value in found if value not in known), None)
 
 
 @dataclass(frozen=True)
 class Task:
     """One wish of a user. Its answer must hold every fact; the facts are computed, not guessed.
 
+    ``gaps`` has one entry a fact: how an answer says that it lacks it. Without them an answer that
+    lacks a fact is wrong, whatever it says.
     Tasks of one session run one after the other, in their order. ``at_s`` is when the task
     arrives, in seconds; ``tag`` is what a verdict tells tasks apart by.
     """
@@ -18,6 +45,11 @@ class Task:
     session: str | None = None
     at_s: float = 0.0
     tag: str = ""
+    gaps: tuple[Gap, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.gaps and len(self.gaps) != len(self.facts):
+            raise ValueError(f"{len(self.facts)} facts need as many gaps, not {len(self.gaps)}")
 
 
 @dataclass(frozen=True)
