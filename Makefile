@@ -51,14 +51,14 @@ chapter-01: .venv/.installed-all
 
 .PHONY: test
 test: .venv/.installed-all
-	@$(BOOK) test $(if $(THOROUGH),--thorough)
+	@$(BOOK) test $(if $(THOROUGH),--thorough) $(if $(ALL),--all) $(if $(TIMES),--times)
 
 .PHONY: test-exports
 test-exports: .venv/.installed-all
 	@.venv/bin/python -m pytest -q infrastructure/book/slow
 
 test-%: .venv/.installed-all
-	@$(BOOK) test $*
+	@$(BOOK) test $* $(if $(THOROUGH),--thorough) $(if $(ALL),--all) $(if $(TIMES),--times)
 
 # A step in a chapter needs that chapter's packages, the reference agent its own; any other name, all.
 AGENT_NEEDS := $(if $(STEP),$(if $(filter chapter-%,$(STEP)),$(shell echo "$(STEP)" | cut -c1-10),all),reference)

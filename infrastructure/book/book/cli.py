@@ -118,10 +118,17 @@ def run_tests(
     thorough: Annotated[
         bool, typer.Option(help="as many generated examples as each test asks for")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="also what is known to pass and has not changed since")
+    ] = False,
+    times: Annotated[
+        bool, typer.Option(help="CPU and wall seconds, and the slowest tests")
+    ] = False,
 ) -> None:
     """Run tests, types and lint of every folder, each in a process of its own."""
     out = present.console()
-    if not _testing().run(Book.find(), unit, out, thorough=thorough):
+    asked = {"thorough": thorough, "everything": everything, "times": times}
+    if not _testing().run(Book.find(), unit, out, **asked):
         raise typer.Exit(FAILED)
 
 
