@@ -158,7 +158,7 @@ def _start_fork_server(imports: Sequence[str], scratch: Path) -> None:
 
 
 def _kill_fork_server() -> None:
-    """It would end by itself when we do, but only after its imports: too late for a Ctrl-C."""
+    """With all that our children left running, which the server has adopted."""
     from multiprocessing import forkserver
 
     # There is no public way; without these attributes the server ends a second or two later.
@@ -166,7 +166,7 @@ def _kill_fork_server() -> None:
     pid = getattr(server, "_forkserver_pid", None)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, getattr(signal, ending.END))
         getattr(server, "_stop", lambda: None)()  # takes its exit code, so that no zombie is left
 
 

@@ -99,14 +99,14 @@ class Tree:
         seen = {path.name.partition(".")[0] for path in cache.glob("*/*")}
         return self._within(unit) != PurePosixPath(".") and bool(modules & seen)
 
-    def key(self, what: str, unit: str, names: Iterable[str]) -> str:
+    def key(self, what: str, of: str, names: Iterable[str]) -> str:
         """Of these files as they are now, and of all that decides every result."""
-        said = (what, unit, str(self.examples), platform.python_version(), sys.implementation.name)
+        said = (what, of, str(self.examples), platform.python_version(), sys.implementation.name)
         system = (platform.system(), platform.machine())
         parts = [word.encode() for word in (*said, *system)]
         parts += [self.harness]
         parts += [self._hash(name) for name in sorted(names)]
-        return f"{what} {unit} {digest(parts)}"
+        return f"{what} {digest(parts)}"
 
     @cached_property
     def harness(self) -> bytes:

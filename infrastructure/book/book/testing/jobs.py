@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,8 @@ from book.testing.units import Unit
 # So long no test may take: dozens of times the longest on a quiet machine, so that a slow one is
 # never taken for one that hangs.
 PATIENCE_S = 600.0
-MYPY_S, RUFF_S = 2.0, 1.0  # about
+LAST_S = 0.0  # mypy waits for its seed, and ruff is quick
+KINDS = ("ruff", "mypy", "pytest")
 NOTHING = {pytest.ExitCode.NO_TESTS_COLLECTED}
 BESIDE = 2  # tests of the harness mostly wait, for processes that they start
 SEED = (
@@ -49,14 +50,20 @@ class Jobs:
         green: Green,
         *,
         patience_s: float = PATIENCE_S,
+        seed: str = SEED,
+        kinds: Collection[str] = KINDS,
     ) -> None:
         self.book = book
         self.green = green
         self.processes = processes
         self.scratch = scratch
         self.patience_s = patience_s
+        self.seed = seed
+        self.kinds = kinds
+        self.seeding: Future[None] | None = None
         self.types_cache = book.root / ".cache" / "mypy"
         self.times = Times(book)
+        self.numbers = count()
 
     def run(self, picked: list[Unit], on_report: Callable[[Report], None]) -> list[Report]:
         """Seeding the type cache takes longest and comes first; then what takes longest."""
@@ -65,7 +72,8 @@ class Jobs:
         def ended(report: Report) -> None:
             for name, file in report.files.items():
                 self.times.seconds[name] = file.seconds
-            self.green.keep(report)
+            if self.green.keep(report):
+                self.green.save()  # at once: whatever ends us, it was not in vain
             done.append(report)
             on_report(report)
 
@@ -74,12 +82,15 @@ class Jobs:
             report.waiting = len(jobs)
             waiting += [(seconds, report, job) for seconds, job in jobs]
             if not jobs:
-                ended(report)
+                done.append(report)
+                on_report(report)
         waiting.sort(key=lambda each: -each[0])
         with (
             ThreadPoolExecutor((os.cpu_count() or 2) + BESIDE) as pool,
             self.processes.killed_on_error(),
         ):
+            if any(report.what == "mypy" for _, report, _ in waiting):
+                self.seeding = pool.submit(self.seed_types)
             futures = {pool.submit(job): report for _, report, job in waiting}
             for future in as_completed(futures):
                 report = futures[future]
@@ -90,18 +101,20 @@ class Jobs:
 
     def _planned(self, picked: list[Unit]) -> Iterator[tuple[Report, list[tuple[float, Job]]]]:
         """Each report with its jobs and about how long they take; none where all is kept."""
-        report = Report(LINT, "ruff")
-        known = self.green.known("ruff", LINT)
-        report.kept = known.passed
-        yield report, [] if known.complete else [(RUFF_S, partial(self._lint, picked))]
-        seeded = Once(self.seed_types)
+        if "ruff" in self.kinds:
+            report = Report(LINT, "ruff", of=" ".join(unit.name for unit in picked))
+            report.kept = self.green.known(report).passed
+            yield report, [] if report.kept else [(LAST_S, partial(self._lint, picked))]
         for unit in picked:
-            report = Report(unit.name, "mypy")
-            report.kept = self.green.known("mypy", unit.name).passed
-            yield report, [] if report.kept else [(MYPY_S, partial(self._types, unit, seeded))]
-            known = self.green.known("pytest", unit.name)
-            report = Report(unit.name, "pytest", known.passed, known.files)
-            yield report, [] if known.complete else list(self._tests(unit, known))
+            if "mypy" in self.kinds:
+                report = Report(unit.name, "mypy")
+                report.kept = self.green.known(report).passed
+                yield report, [] if report.kept else [(LAST_S, partial(self._types, unit))]
+            if "pytest" in self.kinds:
+                report = Report(unit.name, "pytest")
+                known = self.green.known(report)
+                report.kept, report.kept_files = known.passed, known.files
+                yield report, [] if known.complete else list(self._tests(unit, known))
 
     def _tests(self, unit: Unit, known: Known) -> Iterator[tuple[float, Job]]:
         """The unit in parts. What pytest finds beside the files known here falls to the first."""
@@ -124,7 +137,7 @@ class Jobs:
                 shares=tuple(share for share in shares if share.of > 1),
                 covered=self.green.covered(unit),
                 examples=self.green.examples,
-                scratch=self.scratch / f"pytest-{unit.name.replace('/', '-')}-{number}",
+                scratch=self.scratch / f"t{next(self.numbers)}",  # short, for sockets in it
             )
             alone = len(parts) == 1 and not known.files
             yield length(shares, seconds), partial(self._collect, part, alone=alone)
@@ -147,11 +160,12 @@ class Jobs:
         """Check what all folders import once, so that each folder starts from its cache."""
         probe = self.scratch / "seed" / "seed.py"
         probe.parent.mkdir()
-        probe.write_text(SEED, encoding="utf-8")
+        probe.write_text(self.seed, encoding="utf-8")
         self._mypy(probe.parent, (".",), self.types_cache / "seed")
 
-    def _types(self, unit: Unit, seeded: Callable[[], None]) -> Outcome:
-        seeded()
+    def _types(self, unit: Unit) -> Outcome:
+        if self.seeding is not None:
+            self.seeding.result()
         began = time.monotonic()
         cache = self.types_cache / unit.name.replace("/", "-")
         if not cache.exists():
@@ -171,7 +185,7 @@ class Jobs:
     def _collect(self, part: Part, *, alone: bool) -> Outcome:
         outcome = Outcome(began=time.monotonic())
         part.scratch.mkdir()
-        with self.processes.child(part.scratch.name, collect_and_run, part) as child:
+        with self.processes.child("pytest", collect_and_run, part) as child:
             self._fill(outcome, child, alone)
         outcome.ended = time.monotonic()
         return outcome
@@ -200,21 +214,6 @@ class Jobs:
             outcome.failed += 1
             outcome.details = f"the test process ended early ({error}); last: {running}\n"
         outcome.details += child.printed(20_000) if outcome.failed else ""
-
-
-class Once:
-    """A call that only the first caller makes, while the others wait for it."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
-        self._lock = threading.Lock()
-        self._called = False
-
-    def __call__(self) -> None:
-        with self._lock:
-            if not self._called:
-                self._call()
-                self._called = True
 
 
 def _link(source: str, target: str) -> None:

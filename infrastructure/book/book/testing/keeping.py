@@ -46,11 +46,11 @@ class Green:
         self.kept = Kept(book.root / FILE)
         self.units = {unit.name: unit for unit in self.tree.units}
 
-    def known(self, what: str, unit: str) -> Known:
-        """What need not be run again. ``unit`` may be ``LINT``, which is about all code."""
+    def known(self, report: Report) -> Known:
+        """What of a report need not be run again."""
         if self.everything or self.examples is None:
             return Known()
-        for key in self._keys(self.tree, what, unit):
+        for key in self._keys(self.tree, report):
             with suppress(KeyError, ValueError, TypeError, AttributeError):  # a foreign file
                 head, *rows = self.kept.get(key) or []
                 files = {row["file"]: int(row["passed"]) for row in rows}
@@ -61,10 +61,10 @@ class Green:
         """What its tests may read and still be kept under their own files."""
         return self.tree.deciding(unit)
 
-    def keep(self, report: Report) -> None:
-        """If all of it is green, and nothing was edited since the command began."""
-        if self.examples is None or report.failed or report.skipped or not report.outcomes:
-            return
+    def keep(self, report: Report) -> bool:
+        """If all of it is green and nothing was edited since the command began; whether so."""
+        if self.examples is None or report.failed or report.skipped or not report.passed:
+            return False
         if report.what == "pytest":
             ran = report.files
             passed = report.kept_files | {name: file.passed for name, file in ran.items()}
@@ -75,14 +75,17 @@ class Green:
         narrow = {name: count for name, count in passed.items() if name not in beyond}
         now = Tree(self.book, self.examples)
         keys = zip(
-            self._keys(self.tree, report.what, report.unit),
-            self._keys(now, report.what, report.unit),
+            self._keys(self.tree, report),
+            self._keys(now, report),
             (passed, narrow),
             strict=True,
         )
+        kept = False
         for before, after, files in keys:
             if before == after and files:
                 self.kept.put(before, _rows(files, complete=files == passed))
+                kept = True
+        return kept
 
     def save(self) -> str:
         """Why it could not be written, if so: the next run then does all of it again."""
@@ -92,13 +95,14 @@ class Green:
             return f"results are not kept: {error.strerror or error}"
         return ""
 
-    def _keys(self, tree: Tree, what: str, unit: str) -> tuple[str, str]:
-        """For the whole tree, and for what is known to decide."""
-        if unit in self.units:
-            names = tree.deciding(self.units[unit])
-        else:
+    def _keys(self, tree: Tree, report: Report) -> tuple[str, str]:
+        """For the whole tree, and for what is known to decide; ruff decides by code alone."""
+        if report.unit == LINT:
             names = frozenset(name for name in tree.names if name.endswith((".py", ".toml")))
-        return tree.key(what, unit, tree.names), tree.key(what, unit, names)
+        else:
+            names = tree.deciding(self.units[report.unit])
+        of = f"{report.unit} {report.of}"
+        return tree.key(report.what, of, tree.names), tree.key(report.what, of, names)
 
 
 def _rows(files: Mapping[str, int], *, complete: bool) -> list[dict[str, str]]:

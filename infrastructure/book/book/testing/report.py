@@ -33,12 +33,13 @@ class Outcome:
 class Report:
     """What all jobs of one kind found in a unit. ``details`` are shown only when one failed.
 
-    ``kept`` of ``passed`` were not run; ``files`` are the test files that were, ``kept_files`` how
-    many tests passed in the others.
+    ``of`` tells apart what has the same name. ``kept`` of ``passed`` were not run; ``files`` are
+    the test files that were, ``kept_files`` how many tests passed in the others.
     """
 
     unit: str
     what: str
+    of: str = ""
     kept: int = 0
     kept_files: dict[str, int] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
