@@ -86,6 +86,7 @@ class Jobs:
                 on_report(report)
         waiting.sort(key=lambda each: -each[0])
         with (
+            self.times.saved(),
             ThreadPoolExecutor((os.cpu_count() or 2) + BESIDE) as pool,
             self.processes.killed_on_error(),
         ):

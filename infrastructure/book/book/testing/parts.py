@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -52,6 +52,14 @@ class Times:
             text = (self.root / file).read_text(encoding="utf-8", errors="replace")
             return len(text) / BYTES_A_SECOND * (TIMES_LONGER if RUNS_STEPS in text else 1.0)
         return 0.0
+
+    @contextlib.contextmanager
+    def saved(self) -> Iterator[None]:
+        """Save after the block, however it ends."""
+        try:
+            yield
+        finally:
+            self.save()
 
     def save(self) -> None:
         """Without the files that are gone; where nothing can be written, only balance is lost."""

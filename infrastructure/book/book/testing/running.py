@@ -96,7 +96,6 @@ def run_units(
         try:
             reports = jobs.run(picked, lambda report: show.line(out, report))
         finally:  # Ctrl-C keeps what was found out
-            jobs.times.save()
             trouble = green.save()
     if times:
         show.times(out, reports, time.monotonic() - began)
