@@ -71,7 +71,7 @@ class Processes:
     def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         self.kill_all()
         if FORKS and exc_type is not None:
-            _kill_fork_server()
+            end_fork_server()
 
     @contextlib.contextmanager
     def child(self, name: str, target: Callable[..., None], *args: object) -> Iterator[Child]:
@@ -154,11 +154,16 @@ def _start_fork_server(imports: Sequence[str], scratch: Path) -> None:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     # Several users of one process share the server, which is costly to start: it ends with us.
-    util.Finalize(None, _kill_fork_server, exitpriority=0)
+    util.Finalize(None, end_fork_server, exitpriority=0)
 
 
-def _kill_fork_server() -> None:
-    """With all that our children left running, which the server has adopted."""
+def end_fork_server() -> None:
+    """Now, with all that our children left running, which the server has adopted.
+
+    It ends with this process anyway; whoever wants to know what it cost ends it before.
+    """
+    if not FORKS:
+        return
     from multiprocessing import forkserver
 
     # There is no public way; without these attributes the server ends a second or two later.

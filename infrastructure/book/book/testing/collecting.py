@@ -18,7 +18,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from book.stage.processes import cpu_s
+from book.stage.processes import cpu_s, end_fork_server
 from book.testing.parts import Share
 from book.testing.reading import Reading, watch
 
@@ -149,6 +149,7 @@ def collect_and_run(pipe: Connection, part: Part) -> None:
     for name, what in reading.beyond.items():
         for file in [ran.files[name]] if name in ran.files else ran.files.values():
             file.beyond = file.beyond or what
+    end_fork_server()  # that of tests which start one: what it took counts, too
     ran.cpu_s = cpu_s()
     ran.files, ran.tests = dict(ran.files), dict(ran.tests)
     pipe.send(ran)
