@@ -407,3 +407,13 @@ def test_times_tell_cpu_and_wall_of_each_job_and_the_slowest_tests(small: Small)
     slowest = text.splitlines()[-3:]
     assert slowest[0].endswith("test_second.py::test_that_works")
     assert len([line for line in slowest if "::" in line]) == 3
+
+
+def test_one_run_on_a_busy_machine_does_not_make_a_file_long(small: Small) -> None:
+    times = Times(Book(small.root))
+    file = f"{FIRST}/test_first.py"
+    for took, remembered in ((3.0, 3.0), (60.0, 6.0), (60.0, 12.0), (3.0, 3.0)):
+        times.ran(file, took)
+        assert times.of(file) == remembered
+    times.save()
+    assert Times(Book(small.root)).of(file) == 3.0

@@ -71,7 +71,7 @@ class Jobs:
 
         def ended(report: Report) -> None:
             for name, file in report.files.items():
-                self.times.seconds[name] = file.seconds
+                self.times.ran(name, file.seconds)
             if self.green.keep(report):
                 self.green.save()  # at once: whatever ends us, it was not in vain
             done.append(report)

@@ -21,6 +21,8 @@ from book.testing.units import Unit
 
 PART_S = 10.0
 BYTES_A_SECOND = 4000.0  # of test code, on average over this repository
+GROWTH = 2.0  # at most, of what was expected, from one run to the next; no matter what is short
+SHORT_S = 2.0
 RUNS_STEPS, TIMES_LONGER = "Processes(", 6.0  # a file that does so takes longer than it looks
 PATTERNS = ("test_*.py", "*_test.py")  # what pytest collects
 
@@ -52,6 +54,10 @@ class Times:
             text = (self.root / file).read_text(encoding="utf-8", errors="replace")
             return len(text) / BYTES_A_SECOND * (TIMES_LONGER if RUNS_STEPS in text else 1.0)
         return 0.0
+
+    def ran(self, file: str, seconds: float) -> None:
+        """Remember what it took. On a busy machine all looks long: a memory grows slowly."""
+        self.seconds[file] = min(seconds, GROWTH * max(self.of(file), SHORT_S))
 
     @contextlib.contextmanager
     def saved(self) -> Iterator[None]:
