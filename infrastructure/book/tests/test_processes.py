@@ -51,6 +51,7 @@ if __name__ == "__main__":
             if sys.argv[2] == "waits":
                 sys.stdin.read()
             child.pipe.send("end")
+            child.process.join()  # what it has started goes on
             processes.kill_all()
             program.join()
 """
