@@ -142,7 +142,8 @@ def collect_and_run(pipe: Connection, part: Part) -> None:
     reading = watch(part.root, part.covered)
     plugin = _Plugin(part, pipe, reading)
     options = ["-q", "-p", "no:cacheprovider", "--color=no", f"--rootdir={part.root}"]
-    options.append(f"--basetemp={part.scratch / 'tmp'}")
+    # Hundreds of copies of a repository: each is removed when its test ends, not all at the end.
+    options += [f"--basetemp={part.scratch / 'tmp'}", "-o", "tmp_path_retention_policy=none"]
     ran = plugin.ran
     ran.code = int(pytest.main([*options, *part.tests], plugins=[plugin]))
     sys.stdout.flush()
