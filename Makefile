@@ -25,13 +25,14 @@ export TASK
 help: ## this list
 	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE] [DETAILS=1]   the failure, then the cure, measured"
 	@echo "make chapter-01  a friendly day, a bad one, and how ready the baseline is [BY=usd] [REVENUE=12.50]"
-	@echo "make test        every step and package; make test-02 for one chapter"
+	@echo "make test        every step and package, what changed since it passed; ALL=1 all; make test-02 one chapter"
+	@echo "                 TIMES=1 lists CPU and wall seconds and the slowest tests, THOROUGH=1 tries more examples"
 	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
 	@echo "make scoreboard  all incidents on the baseline and on each chapter's last step [SEED=7] [ALL_STEPS=1]"
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
 	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
-	@echo "make test-exports   an exported step in a clean environment; make test THOROUGH=1 with more examples"
+	@echo "make test-exports   an exported step in a clean environment"
 	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
 	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
 	@echo "make list        chapters, steps, incidents"
@@ -51,14 +52,14 @@ chapter-01: .venv/.installed-all
 
 .PHONY: test
 test: .venv/.installed-all
-	@$(BOOK) test $(if $(THOROUGH),--thorough)
+	@$(BOOK) test $(if $(THOROUGH),--thorough) $(if $(ALL),--all) $(if $(TIMES),--times)
 
 .PHONY: test-exports
 test-exports: .venv/.installed-all
 	@.venv/bin/python -m pytest -q infrastructure/book/slow
 
 test-%: .venv/.installed-all
-	@$(BOOK) test $*
+	@$(BOOK) test $* $(if $(THOROUGH),--thorough) $(if $(ALL),--all) $(if $(TIMES),--times)
 
 # A step in a chapter needs that chapter's packages, the reference agent its own; any other name, all.
 AGENT_NEEDS := $(if $(STEP),$(if $(filter chapter-%,$(STEP)),$(shell echo "$(STEP)" | cut -c1-10),all),reference)

@@ -116,16 +116,15 @@ def agent(
 
 @app.command("test")
 def run_tests(
-    unit: Annotated[
-        str | None, typer.Argument(help="a chapter, a step or a folder; or all")
-    ] = None,
-    thorough: Annotated[
-        bool, typer.Option(help="as many generated examples as each test asks for")
-    ] = False,
+    unit: Annotated[str | None, typer.Argument(help="chapter, step or folder")] = None,
+    thorough: Annotated[bool, typer.Option(help="all examples that a test asks for")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="what passed unchanged, too")] = False,
+    times: Annotated[bool, typer.Option(help="CPU and wall seconds, slowest tests")] = False,
 ) -> None:
     """Run tests, types and lint of every folder, each in a process of its own."""
     out = present.console()
-    if not _testing().run(Book.find(), unit, out, thorough=thorough):
+    asked = {"thorough": thorough, "everything": everything, "times": times}
+    if not _testing().run(Book.find(), unit, out, **asked):
         raise typer.Exit(FAILED)
 
 

@@ -3,7 +3,7 @@
 Importing the SDK costs over a second of CPU. On Linux children are forked from a server process
 that has done the imports and nothing else (no thread, event loop or client in it); elsewhere they
 are spawned. Each child leads a process group of its own: ``kill_all`` ends the groups, and a child
-whose parent has died ends itself.
+whose parent has died ends itself. The server ends with its command (see ``ending``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import parent_process, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+from book.stage import ending
 
 FORKS = sys.platform == "linux"
 GRACE_S = 5.0
@@ -42,6 +45,14 @@ class Child:
         return ""
 
 
+class Finished(subprocess.CompletedProcess[str]):
+    """What a program printed, how it ended, and the seconds of CPU that it and its own took."""
+
+    def __init__(self, args: list[str], returncode: int, stdout: str, *, cpu_s: float) -> None:
+        super().__init__(args, returncode, stdout)
+        self.cpu_s = cpu_s
+
+
 @dataclass
 class Processes:
     """All children of one command. Use as a context manager: leaving it kills what still runs."""
@@ -49,19 +60,18 @@ class Processes:
     imports: Sequence[str]
     scratch: Path
     _live: list[BaseProcess] = field(default_factory=list)
-    _commands: list[subprocess.Popen[str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
 
     def __enter__(self) -> Processes:
         if FORKS:
-            _start_fork_server(["book.stage.processes", *self.imports])
+            _start_fork_server(["book.stage.ending", __name__, *self.imports], self.scratch)
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         self.kill_all()
         if FORKS and exc_type is not None:
-            _kill_fork_server()
+            end_fork_server()
 
     @contextlib.contextmanager
     def child(self, name: str, target: Callable[..., None], *args: object) -> Iterator[Child]:
@@ -85,27 +95,22 @@ class Processes:
                 process.join(GRACE_S)
             _kill(process)
 
-    def run(
-        self, command: Sequence[str], cwd: Path, env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end and capture what it prints; interrupting us kills its group."""
-        with self._lock:
-            if self._closed:
-                raise InterruptedError("stopping")
-            program = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=env,
-                text=True,
-                encoding="utf-8",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            self._commands.append(program)
-        printed, _ = program.communicate()
-        return subprocess.CompletedProcess(command, program.returncode, printed)
+    def run(self, command: Sequence[str], cwd: Path, env: dict[str, str] | None = None) -> Finished:
+        """Run a program to its end and capture what it prints; it ends with us, whatever ends us.
+
+        Raises OSError if it cannot be started.
+        """
+        variables = dict(os.environ) if env is None else env
+        with self.child("program", _run_program, list(command), cwd, variables) as child:
+            try:
+                result, cpu_s = child.pipe.recv()
+            except (EOFError, ConnectionError):
+                result, cpu_s = -signal.SIGTERM, 0.0  # killed, with its group
+            child.process.join(GRACE_S)
+            if isinstance(result, OSError):
+                raise result
+            printed = child.output.read_text(encoding="utf-8", errors="replace")
+        return Finished(list(command), result, printed, cpu_s=cpu_s)
 
     @contextlib.contextmanager
     def killed_on_error(self) -> Iterator[None]:
@@ -130,35 +135,44 @@ class Processes:
             self._closed = True
             for process in self._live:
                 _kill(process)
-            for program in self._commands:
-                if program.poll() is None:
-                    _kill_group(program.pid)
-                    program.kill()
 
 
-def _start_fork_server(imports: Sequence[str]) -> None:
+def _start_fork_server(imports: Sequence[str], scratch: Path) -> None:
     from multiprocessing import forkserver, resource_tracker
 
     forkserver.set_forkserver_preload(list(imports))
     # A Ctrl-C on the terminal is ours to handle; the server inherits a mask that keeps it out. The
     # tracker is started first, because starting it takes the mask off.
     resource_tracker.ensure_running()
+    folders = [scratch]
+    if parent_process() is None:  # else the folder of sockets is our parent's
+        folders.append(Path(util.get_temp_dir()))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        forkserver.ensure_running()
+        with ending.told(folders):
+            forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    # Several users of one process share the server, which is costly to start: it ends with us.
+    util.Finalize(None, end_fork_server, exitpriority=0)
 
 
-def _kill_fork_server() -> None:
-    """It ends by itself when we do, but only after its imports: too late for a Ctrl-C."""
+def end_fork_server() -> None:
+    """Now, with all that our children left running, which the server has adopted.
+
+    It ends with this process anyway; whoever wants to know what it cost ends it before.
+    """
+    if not FORKS:
+        return
     from multiprocessing import forkserver
 
-    # There is no public way; without this attribute the server ends a second or two later.
-    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    # There is no public way; without these attributes the server ends a second or two later.
+    server = getattr(forkserver, "_forkserver", None)
+    pid = getattr(server, "_forkserver_pid", None)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, getattr(signal, ending.END))
+        getattr(server, "_stop", lambda: None)()  # takes its exit code, so that no zombie is left
 
 
 def _process(name: str, *args: object) -> BaseProcess:
@@ -200,6 +214,26 @@ def _in_child(
     except Exception:  # noqa: BLE001 - the child's own report: shown to the person, exit code 1
         traceback.print_exc()
         sys.exit(1)
+
+
+def _run_program(pipe: Connection, command: list[str], cwd: Path, env: dict[str, str]) -> None:
+    """In a child, whose group the program shares, and whose output is its own."""
+    try:
+        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False)
+    except OSError as error:
+        pipe.send((error, 0.0))
+    else:
+        pipe.send((done.returncode, cpu_s()))
+
+
+def cpu_s() -> float:
+    """Seconds of CPU that this process and its children that have ended took; 0 on Windows."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _end_with_parent() -> None:

@@ -19,7 +19,9 @@ from rich.markup import escape
 from book.chain import generate
 from book.chain.chain import Book, Step
 from book.stage.processes import Processes
-from book.testing.jobs import Jobs, Report
+from book.testing import report as show
+from book.testing.jobs import Jobs
+from book.testing.keeping import Green
 from book.testing.units import Unit, blocks, chosen, units
 
 IMPORTS = (
@@ -28,15 +30,35 @@ IMPORTS = (
     "anthropic",
     "anthropic.resources.messages",
     "httpx",
+    "httpcore",
+    "httpcore2",
     "pydantic_settings",
+    "tenacity",
     "hypothesis",
+    # What pytest itself would import in each child: its plugins.
+    "_hypothesis_pytestplugin",
+    "anyio._backends._asyncio",
+    "anyio.pytest_plugin",
+    "mock_claude.background",
+    "mock_claude.pytest_plugin",
+    "pytest_asyncio.plugin",
+    "uvicorn.lifespan.off",
 )
 EXAMPLES = 20
 
 
-def run(book: Book, wanted: str | None, out: Console, *, thorough: bool = False) -> bool:
+def run(
+    book: Book,
+    wanted: str | None,
+    out: Console,
+    *,
+    thorough: bool = False,
+    everything: bool = False,
+    times: bool = False,
+) -> bool:
     """Test what is wanted (see ``chosen``); whether nothing failed."""
-    return run_units(book, chosen(book, wanted), out, thorough=thorough)
+    picked = chosen(book, wanted)
+    return run_units(book, picked, out, thorough=thorough, everything=everything, times=times)
 
 
 def verify(book: Book, steps: Sequence[Step], out: Console) -> bool:
@@ -50,31 +72,34 @@ def verify(book: Book, steps: Sequence[Step], out: Console) -> bool:
     return run_units(book, [unit for unit in units(book) if unit.name in names], out)
 
 
-def run_units(book: Book, picked: list[Unit], out: Console, *, thorough: bool = False) -> bool:
-    """Test, print a line a job and the sums; whether nothing failed."""
+def run_units(
+    book: Book,
+    picked: list[Unit],
+    out: Console,
+    *,
+    thorough: bool = False,
+    everything: bool = False,
+    times: bool = False,
+) -> bool:
+    """Test, print a line a unit and the sums; whether nothing failed.
+
+    Only what changed since it was green is run, or, with ``everything``, all.
+    """
     began = time.monotonic()
+    green = Green(book, None if thorough else EXAMPLES, everything=everything)
+    trouble = ""
     with (
         tempfile.TemporaryDirectory(prefix="book-") as scratch,
         Processes(IMPORTS, Path(scratch)) as processes,
     ):
-        jobs = Jobs(book, processes, Path(scratch), None if thorough else EXAMPLES)
-        reports = jobs.run(picked, lambda report: _line(out, report))
-    skipped = [reason for report in reports for reason in report.skipped]
-    passed = sum(report.passed for report in reports)
-    failed = sum(report.failed for report in reports)
-    for report in reports:
-        if report.failed:
-            out.print(f"\n[red]{report.unit}: {report.what}[/]")
-            out.print(escape(report.details), soft_wrap=True)
-    out.print(f"\n{len(picked)} folders in {time.monotonic() - began:.0f} s")
-    for reason in sorted(set(skipped)):
-        out.print(f"skipped: {escape(reason)}", soft_wrap=True)
-    counts = f"{passed} passed, {failed} failed"
-    out.print(counts + (f", {len(skipped)} skipped" if skipped else ""))
-    return not failed
-
-
-def _line(out: Console, report: Report) -> None:
-    verdict = "[red]FAILED[/]" if report.failed else "[green]ok[/]    "
-    counts = f"{report.passed} passed" + (f", {report.failed} failed" if report.failed else "")
-    out.print(f"{verdict} {report.unit:<32} {report.what:<7} {counts} ({report.seconds:.1f} s)")
+        jobs = Jobs(book, processes, Path(scratch), green)
+        try:
+            reports = jobs.run(picked, lambda report: show.line(out, report))
+        finally:  # Ctrl-C keeps what was found out
+            trouble = green.save()
+    if times:
+        show.times(out, reports, time.monotonic() - began)
+    if trouble:
+        out.print(escape(trouble), soft_wrap=True)
+    show.sums(out, reports, len(picked), time.monotonic() - began)
+    return not any(report.failed for report in reports)

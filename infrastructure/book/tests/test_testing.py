@@ -1,0 +1,419 @@
+"""``book test``: parts that add up, results that are kept by content, tests that hang."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from book.chain.chain import Book
+from book.stage.processes import Processes
+from book.testing import report as show
+from book.testing.deciding import Tree
+from book.testing.jobs import Jobs
+from book.testing.keeping import FILE, Green
+from book.testing.parts import PART_S, Share, Times, split
+from book.testing.report import Report
+from book.testing.running import IMPORTS
+from book.testing.units import chosen
+
+STEPS = """
+title = "Trials"
+package = "trials"
+
+[[step]]
+name = "first"
+lesson = "One thing."
+changes = ["agent.py"]
+"""
+PROJECT = """
+[project]
+name = "{name}"
+version = "1"
+dependencies = [{needs}]
+
+[dependency-groups]
+dev = [{dev}]
+
+[tool.uv.build-backend]
+module-name = "{module}"
+"""
+CHAPTER = "chapters/chapter-02-trials"
+FILES = {
+    "pyproject.toml": "",
+    "uv.lock": "",
+    ".gitignore": ".cache/\n__pycache__/\n",
+    "reference-agent/pyproject.toml": PROJECT.format(
+        name="reference-agent", needs="", dev='"mock-claude"', module=""
+    ),
+    "reference-agent/test_agent.py": "def test_one() -> None: pass\n",
+    f"{CHAPTER}/steps.toml": STEPS,
+    f"{CHAPTER}/pyproject.toml": PROJECT.format(
+        name="Chapter_02.trials", needs='"mock-claude>=1"', dev='"reference-agent"', module="trials"
+    ),
+    f"{CHAPTER}/README.md": "words\n",
+    f"{CHAPTER}/trials/__init__.py": "",
+    f"{CHAPTER}/tests/test_trials.py": "def test_one() -> None: pass\n",
+    f"{CHAPTER}/first/agent.py": "VALUE = 1\n",
+    f"{CHAPTER}/first/data.csv": "1\n",
+    f"{CHAPTER}/first/test_first.py": "def test_one(): pass\ndef test_two(): pass\n",
+    f"{CHAPTER}/first/test_second.py": "def test_three() -> None: pass\n",
+    "infrastructure/mock-claude/pyproject.toml": PROJECT.format(
+        name="mock-claude", needs="", dev="", module="mock_claude"
+    ),
+    "infrastructure/mock-claude/mock_claude/cities.csv": "Lisbon\n",
+    "infrastructure/mock-claude/tests/test_mock.py": "def test_one() -> None: pass\n",
+    "infrastructure/book/pyproject.toml": PROJECT.format(
+        name="book", needs='"mock-claude"', dev="", module="book"
+    ),
+    "infrastructure/book/tests/test_book.py": "def test_one() -> None: pass\n",
+    "tests/test_repository.py": "def test_one() -> None: pass\n",
+}
+FIRST = f"{CHAPTER}/first"
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+        yield started
+
+
+class Small:
+    """A small repository and ``book test`` on it, by default with pytest alone."""
+
+    def __init__(self, root: Path, scratch: Path, processes: Processes) -> None:
+        self.root = root
+        self.scratch = scratch
+        self.processes = processes
+        for name, text in FILES.items():
+            self.write(name, text)
+        subprocess.run(["git", "init", "-q", "--template=", str(root)], check=True)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def test(
+        self,
+        unit: str | None = "first",
+        *,
+        examples: int | None = 20,
+        everything: bool = False,
+        kinds: Collection[str] = ("pytest",),
+        patience_s: float = 60.0,
+    ) -> list[Report]:
+        book = Book(self.root)
+        scratch = self.scratch / str(len(list(self.scratch.iterdir())))
+        scratch.mkdir()
+        green = Green(book, examples, everything=everything)
+        jobs = Jobs(
+            book,
+            self.processes,
+            scratch,
+            green,
+            patience_s=patience_s,
+            seed="import os\n",
+            kinds=kinds,
+        )
+        return jobs.run(chosen(book, unit), lambda report: None)
+
+    def kept(self, unit: str | None = "first") -> dict[str, tuple[int, int, int]]:
+        """A run: by unit how many tests passed, failed, and were not run at all."""
+        return {each.unit: (each.passed, each.failed, each.kept) for each in self.test(unit)}
+
+    def keys(self) -> dict[str, str]:
+        """Under which key each unit's tests are kept now."""
+        tree = Tree(Book(self.root), 20)
+        return {
+            unit.name: tree.key("pytest", unit.name, tree.deciding(unit)) for unit in tree.units
+        }
+
+
+@pytest.fixture
+def small(tmp_path: Path, processes: Processes) -> Small:
+    (tmp_path / "scratch").mkdir()
+    return Small(tmp_path / "root", tmp_path / "scratch", processes)
+
+
+UNITS = (
+    "reference-agent",
+    "chapter-02/trials",
+    "chapter-02/first",
+    "infrastructure/mock-claude",
+    "infrastructure/book",
+    "repository",
+)
+
+
+def test_what_is_green_is_run_once_and_still_counts(small: Small) -> None:
+    first = small.kept(None)
+    assert first == {unit: (3 if unit.endswith("first") else 1, 0, 0) for unit in UNITS}
+    assert small.kept(None) == {unit: (n, 0, n) for unit, (n, _, _) in first.items()}
+
+
+@pytest.mark.parametrize(
+    ("edited", "run_again"),
+    [
+        (f"{CHAPTER}/first/agent.py", {"chapter-02/first"}),
+        (f"{CHAPTER}/first/data.csv", {"chapter-02/first"}),
+        (f"{CHAPTER}/first/new.txt", {"chapter-02/first"}),
+        (f"{CHAPTER}/trials/__init__.py", {"chapter-02/first", "chapter-02/trials"}),
+        (f"{CHAPTER}/tests/test_trials.py", {"chapter-02/trials"}),
+        (f"{CHAPTER}/README.md", {"chapter-02/trials"}),
+        ("reference-agent/data.txt", {*UNITS[:3]}),
+        ("infrastructure/mock-claude/mock_claude/cities.csv", {*UNITS[:5]}),
+        ("infrastructure/mock-claude/tests/test_mock.py", {"infrastructure/mock-claude"}),
+        ("uv.lock", {*UNITS}),
+        ("pyproject.toml", {*UNITS}),
+    ],
+)
+def test_an_edit_runs_again_what_it_can_decide(
+    small: Small, edited: str, run_again: set[str]
+) -> None:
+    before = small.keys()
+    small.write(edited, FILES.get(edited, "") + "\n# edited\n")
+    after = small.keys()
+    changed = {unit for unit in UNITS if before[unit] != after[unit]}
+    assert changed == run_again | {"repository"}  # about the whole tree
+
+
+def test_a_need_of_a_need_decides_and_so_do_development_groups(small: Small) -> None:
+    # The chapter needs reference-agent for its tests, and that needs this one.
+    small.write(
+        "infrastructure/deep/pyproject.toml",
+        PROJECT.format(name="deep", needs="", dev="", module="deep"),
+    )
+    small.write(
+        "reference-agent/pyproject.toml",
+        PROJECT.format(
+            name="reference-agent", needs="\"deep; python_version > '3'\"", dev="", module=""
+        ),
+    )
+    before = small.keys()
+    small.write("infrastructure/deep/deep.py", "")
+    after = small.keys()
+    assert before["chapter-02/first"] != after["chapter-02/first"]
+    assert before["infrastructure/book"] == after["infrastructure/book"]
+
+
+def test_a_unit_whose_test_fails_is_not_kept(small: Small) -> None:
+    small.write(f"{FIRST}/test_second.py", "def test_three() -> None: assert 0\n")
+    for _ in range(2):
+        assert small.kept() == {"chapter-02/first": (2, 1, 0)}
+    small.write(f"{FIRST}/test_second.py", "def test_three() -> None: pass\n")
+    assert small.kept() == {"chapter-02/first": (3, 0, 0)}
+    assert small.kept() == {"chapter-02/first": (3, 0, 3)}
+
+
+@pytest.mark.parametrize("text", ["import no_such_module\n", "def test_a(gone): pass\n"])
+def test_what_cannot_be_collected_or_set_up_is_not_kept(small: Small, text: str) -> None:
+    small.write(f"{FIRST}/test_third.py", text)
+    for _ in range(2):
+        _, failed, kept = small.kept()["chapter-02/first"]
+        assert failed
+        assert not kept
+
+
+def test_a_unit_with_skipped_tests_is_not_kept_as_the_machine_may_decide_them(
+    small: Small,
+) -> None:
+    small.write(
+        f"{FIRST}/test_third.py", "import pytest\n\ndef test_four(): pytest.skip('no server')\n"
+    )
+    for _ in range(2):
+        (report,) = small.test()
+        assert (report.passed, report.kept) == (3, 0)
+        assert len(report.skipped) == 1
+        assert "no server" in report.skipped[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "decides"),
+    [
+        ("from pathlib import Path\ndef test_a(): Path('{other}').read_bytes()\n", True),
+        ("import os\ndef test_a(): os.listdir('{folder}')\n", True),
+        ("import subprocess\ndef test_a(): subprocess.run(['true'], check=True)\n", True),
+        (
+            "from pathlib import Path\nTEXT = Path('{other}').read_text()\ndef test_a(): pass\n",
+            True,
+        ),
+        ("from pathlib import Path\ndef test_a(): Path('data.csv').read_bytes()\n", False),
+    ],
+)
+def test_a_file_of_tests_that_reads_more_is_kept_for_the_whole_tree_only(
+    small: Small, text: str, decides: bool
+) -> None:
+    other = small.root / "tests" / "test_repository.py"
+    text = text.format(other=other.as_posix(), folder=other.parent.as_posix())
+    small.write(f"{FIRST}/test_third.py", text)
+    assert small.kept() == {"chapter-02/first": (4, 0, 0)}
+    assert small.kept() == {"chapter-02/first": (4, 0, 4)}
+    small.write("tests/test_repository.py", "# edited\n")
+    assert small.kept() == {"chapter-02/first": (4, 0, 3 if decides else 4)}
+    assert small.kept() == {"chapter-02/first": (4, 0, 4)}
+
+
+def test_all_runs_all_and_a_clean_clone_knows_nothing(small: Small) -> None:
+    small.test()
+    (report,) = small.test(everything=True)
+    assert (report.passed, report.kept) == (3, 0)
+    assert small.kept() == {"chapter-02/first": (3, 0, 3)}
+    (small.root / FILE).unlink()
+    assert small.kept() == {"chapter-02/first": (3, 0, 0)}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"pytest x": 3}', '{"pytest x": [{"a": "b"}]}'])
+def test_a_broken_or_foreign_file_of_results_costs_a_run(small: Small, text: str) -> None:
+    small.test()
+    kept = (small.root / FILE).read_text(encoding="utf-8")
+    for key in re.findall(r"pytest [0-9a-f]{64}", kept):
+        text = text.replace("pytest x", key, 1)
+    small.write(str(FILE), text)
+    assert small.kept() == {"chapter-02/first": (3, 0, 0)}
+
+
+def test_a_thorough_run_takes_nothing_from_other_runs_and_leaves_them_nothing(
+    small: Small,
+) -> None:
+    (report,) = small.test(examples=None)
+    assert (report.passed, report.kept) == (3, 0)
+    assert small.kept() == {"chapter-02/first": (3, 0, 0)}
+    (report,) = small.test(examples=None)
+    assert (report.passed, report.kept) == (3, 0)
+    (report,) = small.test(examples=21)
+    assert (report.passed, report.kept) == (3, 0)
+
+
+def test_what_was_edited_while_it_was_tested_is_not_kept(small: Small) -> None:
+    agent = (small.root / FIRST / "agent.py").as_posix()
+    writes = f"from pathlib import Path\ndef test_a(): Path('{agent}').write_text('VALUE = 2')\n"
+    small.write(f"{FIRST}/test_third.py", writes)
+    assert small.kept() == {"chapter-02/first": (4, 0, 0)}
+    small.write(f"{FIRST}/agent.py", FILES[f"{FIRST}/agent.py"])
+    assert small.kept() == {"chapter-02/first": (4, 0, 0)}
+
+
+def test_types_and_lint_are_kept_each_for_itself(small: Small) -> None:
+    kinds = ("ruff", "mypy")
+    small.write(f"{FIRST}/agent.py", "VALUE: int = ''\n")
+    for _ in range(2):
+        found = {each.what: each for each in small.test(kinds=kinds)}
+        assert found["mypy"].failed == 1
+        assert "agent.py:1" in found["mypy"].details
+        assert (found["mypy"].kept, found["ruff"].passed + found["ruff"].failed) == (0, 2)
+    small.write(f"{FIRST}/agent.py", "VALUE: int = 1\n")
+    for name in ("test_first", "test_second"):
+        small.write(f"{FIRST}/{name}.py", "def test_one() -> None:\n    pass\n")
+    for kept in ((0, 0), (1, 2)):
+        found = {each.what: each for each in small.test(kinds=kinds)}
+        assert (found["mypy"].kept, found["ruff"].kept) == kept
+        assert (found["mypy"].passed, found["ruff"].passed) == (1, 2)
+    (lint,) = small.test("trials", kinds=("ruff",))
+    assert lint.kept == 0  # about other folders
+
+
+def test_parts_run_each_test_once_and_add_up(small: Small) -> None:
+    log = small.scratch.parent / "log"
+    body = f"    with open({str(log)!r}, 'a') as log: log.write(f'{{__name__}} {{n}}\\n')\n"
+    head = "import pytest\n@pytest.mark.parametrize('n', range(12))\n"
+    for name in ("test_first", "test_second", "test_third"):
+        small.write(f"{FIRST}/{name}.py", f"{head}def test_a(n):\n{body}")
+    small.write(f"{FIRST}/conftest.py", "collect_ignore = []\n")
+    times = Times(Book(small.root))
+    seconds = {"test_first": 3.5 * PART_S, "test_second": 0.9 * PART_S, "test_third": 0.1}
+    times.seconds = {f"{FIRST}/{name}.py": s for name, s in seconds.items()}
+    times.save()
+    (report,) = small.test()
+    assert len(report.outcomes) == 5
+    assert (report.passed, report.failed) == (36, 0)
+    ran = log.read_text().splitlines()
+    assert sorted(ran) == sorted(f"{name} {n}" for name in seconds for n in range(12))
+    assert {name: file.passed for name, file in report.files.items()} == {
+        f"{FIRST}/{name}.py": 12 for name in seconds
+    }
+    # What they took is remembered, so that they are no longer thought to be long.
+    (report,) = small.test(everything=True)
+    assert len(report.outcomes) == 1
+    assert report.passed == 36
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), st.floats(0.0, 100.0), max_size=12))
+def test_every_test_belongs_to_one_part_and_parts_are_even(seconds: dict[str, float]) -> None:
+    parts = split(seconds)
+    shares = [share for part in parts for share in part]
+    assert len(shares) == len(set(shares))
+    for file in seconds:
+        mine = sorted((s for s in shares if s.file == file), key=lambda share: share.number)
+        assert mine == [Share(file, number, len(mine)) for number in range(len(mine))]
+    for part in parts:
+        assert sum(seconds[share.file] / share.of for share in part) <= 3 * PART_S
+
+
+def test_a_test_that_hangs_is_named_and_ended_and_one_that_is_slow_is_not(small: Small) -> None:
+    small.write(
+        f"{FIRST}/test_second.py",
+        "import threading\ndef test_that_hangs(): threading.Event().wait()\n",
+    )
+    (report,) = small.test(patience_s=2.0)
+    assert (report.passed, report.failed) == (0, 1)
+    assert "no test ended for 2 s" in report.details
+    assert "test_that_hangs" in report.details
+
+
+def test_a_process_that_dies_fails_its_unit_with_the_test_that_ran(small: Small) -> None:
+    small.write(f"{FIRST}/test_second.py", "import os\ndef test_that_dies(): os._exit(0)\n")
+    (report,) = small.test()
+    assert report.failed == 1
+    assert "test_that_dies" in report.details
+
+
+def test_a_unit_without_tests_fails(small: Small) -> None:
+    for name in ("test_first", "test_second"):
+        (small.root / FIRST / f"{name}.py").unlink()
+    (report,) = small.test()
+    assert (report.passed, report.failed) == (0, 1)
+
+
+def test_the_line_before_the_counts_says_how_many_were_kept(small: Small) -> None:
+    small.write("reference-agent/test_agent.py", "def test_a(): assert 0\n")
+    small.test()
+    shown = io.StringIO()
+    out = Console(file=shown, width=200, highlight=False)
+    reports = small.test() + small.test("reference-agent")
+    show.sums(out, reports, 2, 1.0)
+    lines = shown.getvalue().splitlines()
+    assert lines[-2] == "2 folders in 1 s; 3 results kept from earlier runs, ALL=1 runs all"
+    assert lines[-1] == "3 passed, 1 failed"
+
+
+def test_times_tell_cpu_and_wall_of_each_job_and_the_slowest_tests(small: Small) -> None:
+    small.write(f"{FIRST}/test_second.py", "def test_that_works(): sum(range(10**7))\n")
+    shown = io.StringIO()
+    reports = small.test()
+    show.times(Console(file=shown, width=200, highlight=False), reports, 10.0)
+    text = shown.getvalue()
+    cpu, wall = map(float, re.findall(r"first pytest +([\d.]+) s +([\d.]+) s", text)[0])
+    assert cpu > 0.05
+    assert wall > 0.05
+    assert re.search(r"the longest job took \d+% of the whole", text)
+    slowest = text.splitlines()[-3:]
+    assert slowest[0].endswith("test_second.py::test_that_works")
+    assert len([line for line in slowest if "::" in line]) == 3
+
+
+def test_one_run_on_a_busy_machine_does_not_make_a_file_long(small: Small) -> None:
+    times = Times(Book(small.root))
+    file = f"{FIRST}/test_first.py"
+    for took, remembered in ((3.0, 3.0), (60.0, 6.0), (60.0, 12.0), (3.0, 3.0)):
+        times.ran(file, took)
+        assert times.of(file) == remembered
+    times.save()
+    assert Times(Book(small.root)).of(file) == 3.0
