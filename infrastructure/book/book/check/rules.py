@@ -6,6 +6,7 @@ from book.check.finding import Rule
 from book.check.imports import imports
 from book.check.inventory import inventory
 from book.check.steps import completeness, drift, size_of_lessons
+from book.check.tests import tests
 from book.check.texts import checklists, commands, generated, links, model_ids, picture
 
 READING: tuple[Rule, ...] = (
@@ -20,4 +21,5 @@ READING: tuple[Rule, ...] = (
     checklists,
     picture,
     commands,
+    tests,
 )
