@@ -62,9 +62,9 @@ def lesson(seen: Evidence) -> list[Check]:
     quick = refused.latency_s(0.95) / accepted.latency_s(0.5) if accepted.outcomes else 99.0
     return [
         at_least("requests refused", len(refused.outcomes), len(run.outcomes) * 0.5),
-        at_least("of them with Retry-After", honest, len(refused.outcomes)),
-        at_most("model calls beyond the accepted", calls_beyond(run, accepted), 0),
-        at_most("p95 of refusals over the accepted median", quick, 0.1),
+        at_least("of them with Retry-After", honest, len(refused.outcomes), guard=True),
+        at_most("model calls beyond the accepted", calls_beyond(run, accepted), 0, guard=True),
+        at_most("p95 of refusals over the accepted median", quick, 0.1, guard=True),
         at_most("p95 of the accepted over a run at the limit", p95(accepted) / p95(calm), 2.0),
         at_most("longest queue", waiting, LIMIT / 2),
         at_most("tasks in memory", running + waiting, LIMIT + QUEUE),

@@ -70,6 +70,8 @@ INCIDENT = Incident(
         "AGENT_RETRY__BASE_S": "1",
         "AGENT_RETRY__CAP_S": "2",
         "AGENT_RETRY__RETRY_AFTER_CAP_S": "2",
+    },
+    later_settings={
         # A storm of seconds is waited out: the breaker of later steps must not cut it short.
         "AGENT_BREAKER__WINDOW_CALLS": "400",
         "AGENT_BREAKER__MINIMUM_CALLS": "200",

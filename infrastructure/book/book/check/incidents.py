@@ -12,6 +12,7 @@ from pathlib import Path
 
 from book.chain.chain import Book, Step
 from book.chain.kept import Kept, digest, folder_key, shared
+from book.check import verdicts
 from book.check.finding import Finding
 from book.replay.replay import Story
 from book.scoreboard import board
@@ -48,7 +49,10 @@ def findings(
         on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
     for cell in board.fill(wanted, SEED, processes, lambda trial, ok: None):
         name = cell.story.incident.name
-        kept.put(known[name, cell.step.name], [asdict(each) for each in judged(book, cell)])
+        found = list(judged(book, cell))
+        if cell.step == cell.story.before:
+            found += verdicts.nobody_misses(book, cell, _file(book, cell.story), processes)
+        kept.put(known[name, cell.step.name], [asdict(each) for each in found])
         on_job(f"{name} on {cell.step.name}")
     return [Finding(**each) for key in known.values() for each in kept.get(key) or []]
 

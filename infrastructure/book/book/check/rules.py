@@ -8,6 +8,7 @@ from book.check.inventory import inventory
 from book.check.steps import completeness, drift, size_of_lessons
 from book.check.tests import tests
 from book.check.texts import checklists, commands, generated, links, model_ids, picture
+from book.check.verdicts import settings
 
 READING: tuple[Rule, ...] = (
     drift,
@@ -22,4 +23,5 @@ READING: tuple[Rule, ...] = (
     picture,
     commands,
     tests,
+    settings,
 )

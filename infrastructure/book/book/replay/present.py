@@ -54,7 +54,7 @@ def intro(out: Console, chapter: Chapter, story: Story, seed: int) -> None:
     out.print(f"[bold]Chapter {chapter.number}: {chapter.title}[/] · incident {incident.name}")
     out.print(escape(incident.story))
     out.print("Settings, the same for every step:")
-    for name, value in incident.settings.items():
+    for name, value in {**incident.settings, **incident.later_settings}.items():
         out.print(f"  {name}={escape(value)}")
     out.print(f"Seed {seed}: {story.before.name} beside {story.solver.name}\n")
 

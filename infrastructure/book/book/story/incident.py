@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from book.story.observed import Noted, Outcome, Run, bill, holds
@@ -78,7 +78,8 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Incident:
-    """A failure story. ``settings`` are documented variables, the same for every step.
+    """A failure story. ``settings`` are documented variables, the same for every step. The solving
+    step knows each of them; ``later_settings`` are those that only steps after it know.
 
     ``promise`` judges what the user was promised, with or without trouble; ``lesson`` judges a
     run under trouble. Trouble is the script's rules and scripts (its latency belongs to the calm
@@ -96,6 +97,7 @@ class Incident:
     promise: Callable[[Run], Sequence[Check]]
     lesson: Callable[[Evidence], Sequence[Check]]
     contrasts: tuple[Contrast, ...] = ()
+    later_settings: Mapping[str, str] = field(default_factory=dict)
     calm_workload: Callable[[int], Workload] | None = None
     service: Service | None = None
     needs_calm: bool = False

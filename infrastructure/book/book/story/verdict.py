@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """One number of a verdict beside its limit."""
+    """One number of a verdict beside its limit.
+
+    A check of a lesson is missed on the step before, or on a contrast. A ``guard`` is not: it says
+    what must stay true, for instance that the run put something to the test.
+    """
 
     name: str
     value: float
     limit: float
     at_most: bool
     unit: str = ""
+    guard: bool = False
 
     @property
     def ok(self) -> bool:
@@ -27,9 +32,11 @@ class Check:
         return f"{value:.1%}" if self.unit == "%" else f"{value:.4g}{self.unit and ' ' + self.unit}"
 
 
-def at_least(name: str, value: float, limit: float, unit: str = "") -> Check:
-    return Check(name, value, limit, at_most=False, unit=unit)
+def at_least(
+    name: str, value: float, limit: float, unit: str = "", *, guard: bool = False
+) -> Check:
+    return Check(name, value, limit, at_most=False, unit=unit, guard=guard)
 
 
-def at_most(name: str, value: float, limit: float, unit: str = "") -> Check:
-    return Check(name, value, limit, at_most=True, unit=unit)
+def at_most(name: str, value: float, limit: float, unit: str = "", *, guard: bool = False) -> Check:
+    return Check(name, value, limit, at_most=True, unit=unit, guard=guard)
