@@ -57,7 +57,7 @@ def promise(run: Run) -> list[Check]:
 def lesson(seen: Evidence) -> list[Check]:
     """Patience must not become a storm of its own: at most 1.6 times the calm run's requests."""
     ratio = len(seen.run.model_requests) / len(seen.calm.model_requests)
-    return [at_most("model requests over a calm run", ratio, 1.6, "times")]
+    return [at_most("model requests over a calm run", ratio, 1.6, "times", guard=True)]
 
 
 INCIDENT = Incident(

@@ -48,7 +48,7 @@ def undeclared(book: Book, incident: Incident, file: Path, solver: Step) -> Iter
     later: set[str] = set()
     for step in book.steps[book.steps.index(solver) + 1 :]:
         later |= declared(step)
-    given = {name: "settings" for name in incident.settings}
+    given = dict.fromkeys(incident.settings, "settings")
     given |= {name: f"the contrast {c.label!r}" for c in incident.contrasts for name in c.settings}
     for name, place in given.items():
         if name not in known:

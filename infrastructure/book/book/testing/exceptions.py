@@ -76,3 +76,9 @@ def line_with(book: Book, text: str) -> str:
     """Where in the file ``text`` stands first, as FILE:LINE."""
     lines = (book.root / FILE).read_text(encoding="utf-8").splitlines()
     return f"{FILE}:{next((n for n, line in enumerate(lines, 1) if text in line), 1)}"
+
+
+def skip_reason(shown: object) -> str:
+    """The reason that a test gave, from what pytest reports of a skip."""
+    text = str(shown[2]) if isinstance(shown, tuple) and len(shown) == 3 else str(shown)
+    return text.removeprefix("Skipped: ")
