@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from book.testing.watching import Watching
+
 
 class _Counts:
     """A pytest plugin that counts as pytest's own summary does."""
@@ -49,6 +51,7 @@ def collect_and_run(
     sys.path.insert(0, str(folder))
     counts = _Counts()
     options = ["-q", "-p", "no:cacheprovider", "--color=no"]
-    code = pytest.main([*options, *tests], plugins=[counts])
+    watching = Watching()
+    code = pytest.main([*options, *tests], plugins=[counts, watching])
     sys.stdout.flush()
-    pipe.send((counts.passed, counts.failed, tuple(counts.skipped), int(code)))
+    pipe.send((counts.passed, counts.failed, tuple(counts.skipped), int(code), watching.seen))

@@ -19,6 +19,7 @@ import pytest
 
 from book.chain.chain import Book
 from book.stage.processes import Child, Processes
+from book.testing.collected import Seen
 from book.testing.collecting import collect_and_run
 from book.testing.units import Unit
 
@@ -39,6 +40,7 @@ class Report:
     skipped: tuple[str, ...] = ()
     seconds: float = 0.0
     details: str = ""
+    seen: Seen | None = None  # of pytest, where it came to its end
 
 
 class Jobs:
@@ -125,7 +127,7 @@ class Jobs:
             if not child.pipe.poll(LIMIT_S):
                 raise TimeoutError(f"no result after {LIMIT_S:.0f} s")
             received = child.pipe.recv()
-            report.passed, report.failed, report.skipped, code = received
+            report.passed, report.failed, report.skipped, code, report.seen = received
             if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
                 report.failed += 1
         except (EOFError, ConnectionError, TimeoutError) as error:

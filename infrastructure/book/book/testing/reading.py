@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -60,14 +60,16 @@ class Definition:
         return f"{self.source.name}:{self.line}"
 
 
-def sources(book: Book) -> list[Source]:
+def sources(book: Book, below: Sequence[Path] | None = None) -> list[Source]:
     """Every file of tests, and what lies in a folder of tests; others where they hold a test.
 
-    What is no Python is left out: lint says so, with the place.
+    Of the whole repository, or ``below`` some folders. What is no Python is left out: lint says so,
+    with the place.
     """
     found = []
     for path in texts(book):
-        if path.suffix == ".py":
+        asked = below is None or any(path.is_relative_to(folder) for folder in below)
+        if path.suffix == ".py" and asked:
             name = path.relative_to(book.root).as_posix()
             text = path.read_text(encoding="utf-8")
             if "def test_" in text or _is_collected(path) or is_test_folder(name):

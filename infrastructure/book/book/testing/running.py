@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from rich.markup import escape
 from book.chain import generate
 from book.chain.chain import Book, Step
 from book.stage.processes import Processes
+from book.testing import collected
 from book.testing.jobs import Jobs, Report
 from book.testing.units import Unit, blocks, chosen, units
 
@@ -59,6 +60,9 @@ def run_units(book: Book, picked: list[Unit], out: Console, *, thorough: bool = 
     ):
         jobs = Jobs(book, processes, Path(scratch), None if thorough else EXAMPLES)
         reports = jobs.run(picked, lambda report: _line(out, report))
+        for guarded in guards(book, picked, reports):
+            reports.append(guarded)
+            _line(out, guarded)
     skipped = [reason for report in reports for reason in report.skipped]
     passed = sum(report.passed for report in reports)
     failed = sum(report.failed for report in reports)
@@ -72,6 +76,19 @@ def run_units(book: Book, picked: list[Unit], out: Console, *, thorough: bool = 
     counts = f"{passed} passed, {failed} failed"
     out.print(counts + (f", {len(skipped)} skipped" if skipped else ""))
     return not failed
+
+
+def guards(book: Book, picked: Sequence[Unit], reports: Sequence[Report]) -> Iterator[Report]:
+    """Tests that pytest passed over or left out, as a failed report of their unit."""
+    for unit in picked:
+        own = [each for each in reports if (each.unit, each.what) == (unit.name, "pytest")]
+        parts = [each.seen for each in own if each.seen is not None]
+        if not parts or len(parts) < len(own):
+            continue  # a part ended early, and says so itself
+        wrong = collected.problems(book, unit, collected.joined(parts))
+        if wrong:
+            shown = [f"{each.where}: {each.what}\n    mend: {each.mend}" for each in wrong]
+            yield Report(unit.name, "guards", failed=len(wrong), details="\n".join(shown))
 
 
 def _line(out: Console, report: Report) -> None:
