@@ -109,8 +109,11 @@ def _contrasts(story: Story, before: Run, processes: Processes) -> Iterator[Evid
     planned += (
         [Trial(story.solver, incident, before.seed, calm=True)] if incident.needs_calm else []
     )
-    runs = [run for _, run in run_all(planned, processes, lambda trial, ok: None)]
-    done = [run for run in runs if isinstance(run, Run)]
+    done = []
+    for _, run in run_all(planned, processes, lambda trial, ok: None, keep_errors=True):
+        if isinstance(run, TrialError):
+            raise run
+        done.append(run)
     calm = done[-1] if incident.needs_calm else None
     yield from (Evidence(run, before, calm) for run in done[: len(incident.contrasts)])
 

@@ -83,10 +83,7 @@ def missing(on_disk: Iterable[Definition], cases: Iterable[Case], root: Path) ->
             what = f"{each.name} never runs: pytest does not collect it"
             if each.lost:
                 what = f"{each.name} never runs: it {each.lost}"
-            mend = (
-                "look for a decorator, a condition around it, __test__ or a conftest that hides it"
-            )
-            yield Wrong(what, each.where, each.mend or mend)
+            yield Wrong(what, each.where, each.mend or HIDDEN)
 
 
 def twice(cases: Iterable[Case], root: Path) -> Iterator[Wrong]:
@@ -127,6 +124,7 @@ def unheld(
     if not any(case.outcome in ("passed", "failed") for case in cases):
         return  # they were only collected
     files = {each.source.path.resolve() for each in on_disk}
+    found = [(case, list(_keys(case, root))) for case in cases]
     lines = {each.key: each.line for each in on_disk}
     for each in named:
         path = each.path.resolve()
@@ -135,8 +133,8 @@ def unheld(
         key = f"{_short(str(path), root)}::{each.name}"
         own = [
             case
-            for case in cases
-            if any(f"{known}::".startswith(f"{key}::") for known in _keys(case, root))
+            for case, keys in found
+            if any(known == key or known.startswith(f"{key}::") for known in keys)
         ]
         allowed = any(case.outcome == "skipped" and listed.allows_skip(case.why) for case in own)
         if allowed or any(case.outcome in ("passed", "failed") for case in own):

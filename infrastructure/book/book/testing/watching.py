@@ -22,6 +22,10 @@ class Watching:
     def __init__(self) -> None:
         self.cases: dict[str, Case] = {}
         self.broken = False
+        self.root = Path()
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        self.root = config.rootpath
 
     @property
     def seen(self) -> Seen:
@@ -41,7 +45,7 @@ class Watching:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.broken |= report.failed
         if report.skipped:
-            path = os.path.abspath(report.nodeid)
+            path = str(self.root / report.nodeid)
             why = skip_reason(report.longrepr)
             self.cases[report.nodeid] = Case(report.nodeid, path, "", "", 1, "skipped", why)
 
