@@ -110,7 +110,8 @@ def _contrasts(story: Story, before: Run, processes: Processes) -> Iterator[Evid
         [Trial(story.solver, incident, before.seed, calm=True)] if incident.needs_calm else []
     )
     done = []
-    for _, run in run_all(planned, processes, lambda trial, ok: None, keep_errors=True):
+    runs = list(run_all(planned, processes, lambda trial, ok: None, keep_errors=True))
+    for _, run in runs:  # when all have ended: one that is left stops the processes of the others
         if isinstance(run, TrialError):
             raise run
         done.append(run)
