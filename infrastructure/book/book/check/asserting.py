@@ -1,4 +1,4 @@
-"""Rule on checklists: a test that one names can fail; it asserts more than a constant.
+"""Rule on asserts: each can fail, and so can each test that a checklist names.
 
 Prevents a line of a checklist that is said to be held by a test which holds nothing.
 """
@@ -6,6 +6,7 @@ Prevents a line of a checklist that is said to be held by a test which holds not
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable, Iterator
 
 from book.chain import checklist
@@ -14,23 +15,29 @@ from book.check.finding import Finding
 from book.testing.reading import FUNCTIONS, Function, Source
 
 FAILS = {"raises", "warns", "fail", "deprecated_call", "raise_for_status", "find", "falsifying"}
+MEND_ASSERT = "assert on a value that the code under test made"
 MEND = "assert what the line of the checklist says, on a value that the code under test made"
 
 
 def asserting(book: Book, sources: list[Source]) -> Iterator[Finding]:
-    """A test that a checklist names and that cannot fail."""
+    """An assert that cannot fail; a test that a checklist names and that cannot."""
+    for each in (s for s in sources if "assert" in s.text):
+        for node in each.nodes:
+            if isinstance(node, ast.Assert) and is_constant(node.test):
+                what = f"assert {ast.unparse(node.test)[:60]} cannot fail"
+                yield Finding(what, f"{each.name}:{node.lineno}", MEND_ASSERT)
     by_path = {source.path.resolve(): source for source in sources}
     own = {source.name: _functions(source.nodes) for source in sources}
     helpers = {node.name: node for nodes in own.values() for node in nodes}
-    for each in checklist.named(book):
-        source = by_path.get(each.path.resolve())
+    for line in checklist.named(book):
+        source = by_path.get(line.path.resolve())
         if source is None:
             continue  # that there is no such file is another rule's
-        for test in _tests(source.nodes, each.name.split("::")):
+        for test in _tests(source.nodes, line.name.split("::")):
             near = {**helpers, **{node.name: node for node in own[source.name]}}
             if not fails(test, near, set()):
                 yield Finding(
-                    f"{test.name} asserts nothing that can fail, and is said to hold: {each.says}",
+                    f"{test.name} asserts nothing that can fail, and is said to hold: {line.says}",
                     f"{source.name}:{test.lineno}",
                     MEND,
                 )
@@ -55,9 +62,10 @@ def _tests(nodes: Iterable[ast.AST], name: list[str]) -> Iterator[Function]:
 def fails(function: Function, helpers: dict[str, Function], seen: set[str]) -> bool:
     """Whether a function can fail by more than an accident: an assert, a raise, or a helper's."""
     seen.add(function.name)
+    fixed = _fixed(function)
     inner = {each.name for each in _functions(ast.walk(function)) if each is not function}
     for node in _live(function.body):
-        if isinstance(node, ast.Assert) and not is_constant(node.test):
+        if isinstance(node, ast.Assert) and not is_constant(node.test, fixed):
             return True
         if isinstance(node, ast.Raise) and "Assertion" in ast.unparse(node):
             return True
@@ -80,11 +88,14 @@ def _live(body: list[ast.stmt]) -> Iterator[ast.AST]:
     for node in body:
         if isinstance(node, FUNCTIONS) and node.name not in names and not node.decorator_list:
             continue
-        if isinstance(node, ast.If | ast.While) and is_constant(node.test):
+        if isinstance(node, ast.If | ast.While) and _is_value(node.test, frozenset()):
             always = bool(getattr(node.test, "value", True))
             yield from _live(node.body if always else node.orelse)
             continue
         yield node
+        if isinstance(node, ast.Try) and any(_swallows(each) for each in node.handlers):
+            yield from _live([*node.orelse, *node.finalbody])
+            continue
         for name in ("body", "orelse", "finalbody"):
             yield from _live(getattr(node, name, None) or [])
         for handler in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
@@ -96,6 +107,30 @@ def _live(body: list[ast.stmt]) -> Iterator[ast.AST]:
             return
 
 
+def _swallows(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler takes a failed assert and says nothing of it."""
+    caught = "BaseException" if handler.type is None else ast.unparse(handler.type)
+    takes = any(each in caught for each in ("AssertionError", "BaseException"))
+    takes |= caught == "Exception"
+    nodes = [each for top in handler.body for each in ast.walk(top)]
+    return takes and not any(isinstance(e, ast.Raise | ast.Assert | ast.Call) for e in nodes)
+
+
+def _fixed(function: Function) -> frozenset[str]:
+    """Names of a function that hold a literal, and nothing else."""
+    stored = [
+        each.id
+        for each in ast.walk(function)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    ]
+    return frozenset(
+        each.targets[0].id
+        for each in ast.walk(function)
+        if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)
+        if stored.count(each.targets[0].id) == 1 and isinstance(each.value, ast.Constant)
+    )
+
+
 def _called(node: ast.AST) -> str | None:
     """What is called, or handed on to be called: its last name."""
     if isinstance(node, ast.Attribute):
@@ -103,29 +138,33 @@ def _called(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def is_constant(test: ast.expr) -> bool:
+def is_constant(test: ast.expr, fixed: frozenset[str] = frozenset()) -> bool:
     """Whether an expression says the same whatever the code under test does."""
     match test:
-        case ast.Constant() | ast.Lambda():
+        case ast.Constant():
+            return bool(test.value)  # `assert False` says that nobody comes here
+        case ast.Lambda():
             return True
         case ast.JoinedStr():
             return any(isinstance(each, ast.Constant) for each in test.values)
         case ast.Tuple() | ast.List() | ast.Set() | ast.Dict():
             return True  # as a condition it only says whether it is empty
         case ast.BoolOp(op=ast.Or()):
-            return any(is_constant(each) for each in test.values)
-        case ast.BoolOp() | ast.BinOp() | ast.UnaryOp() | ast.Compare():
-            same = isinstance(test, ast.Compare) and _compares_with_itself(test)
-            inner = [each for each in ast.iter_child_nodes(test) if isinstance(each, ast.expr)]
-            return same or all(_is_value(each) for each in inner)
-        case ast.Call(func=ast.Name(id="bool" | "len" | "str" | "int"), args=[only]):
-            return _is_value(only)
-    return False
+            return any(is_constant(each, fixed) for each in test.values)
+        case ast.UnaryOp(op=ast.Not()):
+            return _is_value(test.operand, fixed)
+        case ast.Compare():
+            return _compares_with_itself(test) or _is_value(test, fixed)
+    return _is_value(test, fixed)
 
 
-def _is_value(node: ast.expr) -> bool:
-    """A literal, however deep."""
-    return not any(isinstance(e, ast.Name | ast.Call | ast.Attribute) for e in ast.walk(node))
+def _is_value(node: ast.expr, fixed: frozenset[str]) -> bool:
+    """A literal, however deep, or what builtins make of literals."""
+    known = fixed | set(dir(builtins))
+    return not any(
+        (isinstance(e, ast.Name) and e.id not in known) or isinstance(e, ast.Attribute | ast.Await)
+        for e in ast.walk(node)
+    )
 
 
 def _compares_with_itself(test: ast.Compare) -> bool:
