@@ -243,7 +243,7 @@ def run_rules(book: Book, processes: Processes, ran: list[str] | None = None) ->
 def test_a_good_lesson_is_run_on_three_steps_once(small: Book, processes: Processes) -> None:
     ran: list[str] = []
     assert run_rules(small, processes, ran) == []
-    assert sorted(ran) == [
+    assert sorted(name for name in ran if "lesson" in name) == [
         "chapter-02/first's lesson on chapter-02/first",
         "chapter-02/first's lesson on chapter-02/last",
         "chapter-02/first's lesson on reference-agent",
