@@ -140,7 +140,7 @@ async def test_it_is_ready_once_warm_and_an_outage_of_the_model_only_degrades_it
     point_agent_at(simulator, Settings.variables(), **QUICKLY)
     async with client() as http, asyncio.timeout(10):
         while (await http.get("/health/startup")).status_code != 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         ready, live = await http.get("/health/ready"), await http.get("/health/live")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["dependencies"] == {"claude": "failing", "notes": "ok"}
@@ -167,7 +167,7 @@ async def test_on_sigterm_it_is_not_ready_first_still_answers_and_then_exits_wit
             under_way = asyncio.create_task(http.post("/v1/tasks", json=PRODUCT))
             async with asyncio.timeout(10):  # to its first model call
                 while len(simulator.model_requests()) == before:  # noqa: ASYNC110 - of a thread
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0)
             service.send_signal(signal.SIGTERM)
             await until(http, 503)
             late = await http.post("/v1/tasks", json={"task": "What is 23*20?"})
@@ -202,10 +202,10 @@ async def test_health_is_answered_while_tasks_are_refused(
     point_agent_at(simulator, Settings.variables(), **full)
     async with client() as http, asyncio.timeout(10):
         while (await http.get("/health/startup")).status_code != 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         under_way = asyncio.create_task(http.post("/v1/tasks", json=PRODUCT))
         while not simulator.model_requests():  # noqa: ASYNC110 - of a thread
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         refused = await http.post("/v1/tasks", json={"task": "What is 23*20?"})
         probes = [await http.get(f"/health/{name}") for name in ("live", "ready", "startup")]
         assert refused.status_code == 503

@@ -66,9 +66,21 @@ def cure(seen: Evidence) -> list[Check]:
     crowd = p95(accepted) / p95(calm) if any_accepted else None
     return [
         at_least("requests refused", len(refused.outcomes), len(run.outcomes) * 0.5),
-        at_least("of them with Retry-After", honest, len(refused.outcomes), applies=any_refused),
-        at_most("model calls beyond the accepted", calls_beyond(run, accepted), 0),
-        at_most("p95 of refusals over the accepted median", quick, 0.1, applies=any_refused),
+        at_least(
+            "of them with Retry-After",
+            honest,
+            len(refused.outcomes),
+            guard=True,
+            applies=any_refused,
+        ),
+        at_most("model calls beyond the accepted", calls_beyond(run, accepted), 0, guard=True),
+        at_most(
+            "p95 of refusals over the accepted median",
+            quick,
+            0.1,
+            guard=True,
+            applies=any_refused,
+        ),
         at_most("p95 of the accepted over a run at the limit", crowd, 2.0),
         at_most("longest queue", waiting, LIMIT / 2),
         at_most("tasks in memory", in_memory, LIMIT + QUEUE),

@@ -45,9 +45,9 @@ def cure(seen: Evidence) -> list[Check]:
     opened = len(seen.run.noted("CircuitChanged", after="open", dependency=MODEL))
     left = sum(outcome.left for outcome in seen.run.outcomes)
     return [
-        at_most("openings of the model's breaker", opened, 0),
-        at_most("tasks left running after an answer", left, 0),
-        at_most("requests in flight after the last answer", seen.run.in_flight, 0),
+        at_most("openings of the model's breaker", opened, 0, guard=True),
+        at_most("tasks left running after an answer", left, 0, guard=True),
+        at_most("requests in flight after the last answer", seen.run.in_flight, 0, guard=True),
     ]
 
 

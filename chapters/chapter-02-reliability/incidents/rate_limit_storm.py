@@ -66,7 +66,7 @@ def within_8_s(run: Run) -> float:
 def cure(seen: Evidence) -> list[Check]:
     """Patience must not become a storm of its own: at most 1.6 times the calm run's requests."""
     ratio = len(seen.run.model_requests) / len(seen.calm.model_requests)
-    return [at_most("model requests over a calm run", ratio, 1.6, "times")]
+    return [at_most("model requests over a calm run", ratio, 1.6, "times", guard=True)]
 
 
 INCIDENT = Incident(
@@ -81,6 +81,8 @@ INCIDENT = Incident(
         "AGENT_RETRY__BASE_S": "1",
         "AGENT_RETRY__CAP_S": "2",
         "AGENT_RETRY__RETRY_AFTER_CAP_S": "2",
+    },
+    later_settings={
         # A storm of seconds is waited out: the breaker of later steps must not cut it short.
         "AGENT_BREAKER__WINDOW_CALLS": "400",
         "AGENT_BREAKER__MINIMUM_CALLS": "200",

@@ -76,10 +76,10 @@ def cure(evidence: Evidence) -> list[Check]:
     named = ["Missing" in (o.text or "") and o.task.tag in (o.text or "") for o in missing]
     values = [holds(o.text or "", fact(run, o.task.tag)) for o in stale]
     return [
-        at_least("tasks for places seen before", len(stale), 15),
+        at_least("tasks for places seen before", len(stale), 15, guard=True),
         at_least("with the old value", share(values), 1.0, "%"),
         at_most("error of the age told", worst, 1.0, "s"),
-        at_least("tasks for unseen places", len(missing), 15),
+        at_least("tasks for unseen places", len(missing), 15, guard=True),
         at_least("named as missing", share(named), 1.0, "%"),
         at_least("degraded exactly then", share(degraded), 1.0, "%"),
     ]

@@ -11,9 +11,11 @@ import pytest
 from book.chain import generate
 from book.chain.chain import Book
 from book.chain.kept import Kept
-from book.check import checking, lessons, rules, steps
+from book.check import checking, lessons, rules, steps, tests
 from book.check.finding import Finding
+from book.check.lessons import Ended
 from book.stage.processes import Processes
+from book.testing.exceptions import Exceptions, Skip
 from book.testing.running import IMPORTS
 from book.testing.units import changed
 
@@ -60,7 +62,9 @@ def commit(book: Book) -> None:
 
 
 def findings(book: Book) -> list[Finding]:
-    return [found for rule in rules.READING for found in rule(Book(book.root))]
+    """Of all rules that read, but those on tests (see test_guards_of_tests.py)."""
+    asked = [rule for rule in rules.READING if rule is not tests.tests]
+    return [found for rule in asked for found in rule(Book(book.root))]
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -197,6 +201,10 @@ def test_a_change_touches_the_units_that_it_can_break(copy: Book) -> None:
 
 
 LESSON = "from agent import VALUE\n\n\ndef test_value() -> None:\n    assert VALUE == 2\n"
+MORE = "\n\n{}def test_more() -> None:\n    assert VALUE {}\n"
+GUARD = '@pytest.mark.guard("a value is never negative")\n'
+SKIP = '@pytest.mark.skip(reason="one day")\n'
+XFAIL = '@pytest.mark.xfail(reason="one day")\n'
 
 
 @pytest.fixture
@@ -235,7 +243,7 @@ def run_rules(book: Book, processes: Processes, ran: list[str] | None = None) ->
 def test_a_good_lesson_is_run_on_three_steps_once(small: Book, processes: Processes) -> None:
     ran: list[str] = []
     assert run_rules(small, processes, ran) == []
-    assert sorted(ran) == [
+    assert sorted(name for name in ran if "lesson" in name) == [
         "chapter-02/first's lesson on chapter-02/first",
         "chapter-02/first's lesson on chapter-02/last",
         "chapter-02/first's lesson on reference-agent",
@@ -250,6 +258,10 @@ def test_a_good_lesson_is_run_on_three_steps_once(small: Book, processes: Proces
     [
         (LESSON.replace("== 2", "> 0"), "passes on reference-agent already"),
         ("from agent import NEW\n" + LESSON, "not by assertion"),
+        (LESSON + MORE.format("", "> 0"), "test_more passes on reference-agent already"),
+        ("import pytest\n" + LESSON + MORE.format(SKIP, "== 2"), "test_more is skipped on"),
+        ("import pytest\n" + LESSON + MORE.format(XFAIL, "== 3"), "test_more is expected to fail"),
+        ("import pytest\n" + LESSON + MORE.format(GUARD, "== 2"), "test_more is marked as a guard"),
     ],
 )
 def test_a_bad_lesson_is_found(small: Book, processes: Processes, lesson: str, says: str) -> None:
@@ -259,25 +271,69 @@ def test_a_bad_lesson_is_found(small: Book, processes: Processes, lesson: str, s
     assert any(says in each.what and "test_lesson.py" in each.where for each in found), found
 
 
+def test_a_test_that_says_what_it_guards_may_pass_on_the_step_before(
+    small: Book, processes: Processes
+) -> None:
+    path = small.steps[1].path / "test_lesson.py"
+    path.write_text("import pytest\n" + LESSON + MORE.format(GUARD, "> 0"), encoding="utf-8")
+    assert run_rules(small, processes) == []
+
+
+def ended(outcome: str, why: str = "", name: str = "test_a", *, guard: bool = False) -> Ended:
+    return Ended(name, 3, outcome, why, guard)
+
+
+PASSED, FAILED = ended("passed"), ended("failed", "AssertionError")
+ALSO = ended("failed", "Failed", "test_b")
+NO_TESTS = Ended("test_lesson.py", 0, "failed", "NO_TESTS_COLLECTED")
+WSL = Exceptions(skip=(Skip(reason="use WSL", why="as told"),))
+
+
 @pytest.mark.parametrize(
-    ("passed", "failures", "before", "says"),
+    ("how", "says"),
     [
-        (1, {"test_a": "KeyError"}, True, "test_a (KeyError)"),
-        (0, {"test_a": "AssertionError outside the test"}, True, "not by assertion"),
-        (0, {"test_lesson.py": "NO_TESTS_COLLECTED"}, True, "NO_TESTS_COLLECTED"),
-        (3, {}, True, "passes on reference-agent already"),
-        (0, {}, False, "no test ran"),
-        (1, {"test_a": "AssertionError"}, False, "must pass on reference-agent: test_a"),
-        (1, {"test_a": "AssertionError"}, True, ""),
-        (1, {"test_a": "Failed", "test_b": "AssertionError"}, True, ""),
-        (1, {}, False, ""),
+        ([PASSED, ended("failed", "KeyError", "test_b")], "test_b (KeyError)"),
+        ([ended("failed", "AssertionError outside the test")], "not by assertion"),
+        ([NO_TESTS], "NO_TESTS_COLLECTED"),
+        ([PASSED], "the lesson passes on reference-agent already"),
+        ([ended("passed", guard=True)], "the lesson passes on reference-agent already"),
+        ([], "the lesson passes on reference-agent already"),
+        ([PASSED, ALSO], "test_a passes on reference-agent already"),
+        ([ended("failed", "Failed", guard=True), ALSO], "marked as a guard, and fails"),
+        ([ended("skipped", "no service"), ALSO], "skipped on reference-agent: no service"),
+        ([ended("skipped", "use WSL, please"), ALSO], "skipped on reference-agent"),
+        ([ended("xfailed", "one day"), ALSO], "expected to fail"),
+        ([FAILED, ALSO], ""),
+        ([ended("passed", guard=True), ALSO], ""),
+        ([ended("skipped", "use WSL"), ALSO], ""),
     ],
 )
-def test_a_lesson_is_judged_by_how_it_fails(
-    small: Book, passed: int, failures: dict[str, str], before: bool, says: str
+def test_a_lesson_is_judged_by_how_each_test_fails_on_the_step_before(
+    small: Book, how: list[Ended], says: str
 ) -> None:
-    found = lessons.judged(small.steps[1], small.steps[0], "x", passed, failures, before)
-    assert says in "".join(each.what for each in found) if says else not list(found)
+    found = list(lessons.judged_before(small.steps[1], small.steps[0], "x.py", how, WSL))
+    assert says in "".join(each.what for each in found) if says else not found
+    assert all(each.mend and each.where.startswith("x.py") for each in found)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ([], "no test ran"),
+        ([ended("skipped", "use WSL")], "no test ran"),
+        ([PASSED, ALSO], "must pass on chapter-02/first: test_b"),
+        ([PASSED, ended("skipped", "one day", "test_b")], "test_b is skipped on chapter-02/first"),
+        ([PASSED, ended("xfailed", "one day", "test_b")], "test_b is expected to fail"),
+        ([PASSED], ""),
+        ([PASSED, ended("skipped", "use WSL", "test_b")], ""),
+        ([ended("passed", guard=True), PASSED], ""),
+    ],
+)
+def test_a_lesson_passes_on_its_step_and_leaves_nothing_out(
+    small: Book, how: list[Ended], says: str
+) -> None:
+    found = list(lessons.judged_after(small.steps[1], small.steps[1], "x.py", how, WSL))
+    assert says in "".join(each.what for each in found) if says else not found
 
 
 def test_a_later_step_that_breaks_an_earlier_lesson_is_found(

@@ -101,7 +101,7 @@ class Small:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def test(
+    def run_tests(
         self,
         unit: str | None = "first",
         *,
@@ -127,7 +127,7 @@ class Small:
 
     def kept(self, unit: str | None = "first") -> dict[str, tuple[int, int, int]]:
         """A run: by unit how many tests passed, failed, and were not run at all."""
-        return {each.unit: (each.passed, each.failed, each.kept) for each in self.test(unit)}
+        return {each.unit: (each.passed, each.failed, each.kept) for each in self.run_tests(unit)}
 
     def keys(self) -> dict[str, str]:
         """Under which key each unit's tests are kept now."""
@@ -229,7 +229,7 @@ def test_a_unit_with_skipped_tests_is_not_kept_as_the_machine_may_decide_them(
         f"{FIRST}/test_third.py", "import pytest\n\ndef test_four(): pytest.skip('no server')\n"
     )
     for _ in range(2):
-        (report,) = small.test()
+        (report,) = small.run_tests()
         assert (report.passed, report.kept) == (3, 0)
         assert len(report.skipped) == 1
         assert "no server" in report.skipped[0]
@@ -262,8 +262,8 @@ def test_a_file_of_tests_that_reads_more_is_kept_for_the_whole_tree_only(
 
 
 def test_all_runs_all_and_a_clean_clone_knows_nothing(small: Small) -> None:
-    small.test()
-    (report,) = small.test(everything=True)
+    small.run_tests()
+    (report,) = small.run_tests(everything=True)
     assert (report.passed, report.kept) == (3, 0)
     assert small.kept() == {"chapter-02/first": (3, 0, 3)}
     (small.root / FILE).unlink()
@@ -272,7 +272,7 @@ def test_all_runs_all_and_a_clean_clone_knows_nothing(small: Small) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"pytest x": 3}', '{"pytest x": [{"a": "b"}]}'])
 def test_a_broken_or_foreign_file_of_results_costs_a_run(small: Small, text: str) -> None:
-    small.test()
+    small.run_tests()
     kept = (small.root / FILE).read_text(encoding="utf-8")
     for key in re.findall(r"pytest [0-9a-f]{64}", kept):
         text = text.replace("pytest x", key, 1)
@@ -283,12 +283,12 @@ def test_a_broken_or_foreign_file_of_results_costs_a_run(small: Small, text: str
 def test_a_thorough_run_takes_nothing_from_other_runs_and_leaves_them_nothing(
     small: Small,
 ) -> None:
-    (report,) = small.test(examples=None)
+    (report,) = small.run_tests(examples=None)
     assert (report.passed, report.kept) == (3, 0)
     assert small.kept() == {"chapter-02/first": (3, 0, 0)}
-    (report,) = small.test(examples=None)
+    (report,) = small.run_tests(examples=None)
     assert (report.passed, report.kept) == (3, 0)
-    (report,) = small.test(examples=21)
+    (report,) = small.run_tests(examples=21)
     assert (report.passed, report.kept) == (3, 0)
 
 
@@ -305,7 +305,7 @@ def test_types_and_lint_are_kept_each_for_itself(small: Small) -> None:
     kinds = ("ruff", "mypy")
     small.write(f"{FIRST}/agent.py", "VALUE: int = ''\n")
     for _ in range(2):
-        found = {each.what: each for each in small.test(kinds=kinds)}
+        found = {each.what: each for each in small.run_tests(kinds=kinds)}
         assert found["mypy"].failed == 1
         assert "agent.py:1" in found["mypy"].details
         assert (found["mypy"].kept, found["ruff"].passed + found["ruff"].failed) == (0, 2)
@@ -313,10 +313,10 @@ def test_types_and_lint_are_kept_each_for_itself(small: Small) -> None:
     for name in ("test_first", "test_second"):
         small.write(f"{FIRST}/{name}.py", "def test_one() -> None:\n    pass\n")
     for kept in ((0, 0), (1, 2)):
-        found = {each.what: each for each in small.test(kinds=kinds)}
+        found = {each.what: each for each in small.run_tests(kinds=kinds)}
         assert (found["mypy"].kept, found["ruff"].kept) == kept
         assert (found["mypy"].passed, found["ruff"].passed) == (1, 2)
-    (lint,) = small.test("trials", kinds=("ruff",))
+    (lint,) = small.run_tests("trials", kinds=("ruff",))
     assert lint.kept == 0  # about other folders
 
 
@@ -331,7 +331,7 @@ def test_parts_run_each_test_once_and_add_up(small: Small) -> None:
     seconds = {"test_first": 3.5 * PART_S, "test_second": 0.9 * PART_S, "test_third": 0.1}
     times.seconds = {f"{FIRST}/{name}.py": s for name, s in seconds.items()}
     times.save()
-    (report,) = small.test()
+    (report,) = small.run_tests()
     assert len(report.outcomes) == 5
     assert (report.passed, report.failed) == (36, 0)
     ran = log.read_text().splitlines()
@@ -340,7 +340,7 @@ def test_parts_run_each_test_once_and_add_up(small: Small) -> None:
         f"{FIRST}/{name}.py": 12 for name in seconds
     }
     # What they took is remembered, so that they are no longer thought to be long.
-    (report,) = small.test(everything=True)
+    (report,) = small.run_tests(everything=True)
     assert len(report.outcomes) == 1
     assert report.passed == 36
 
@@ -362,7 +362,7 @@ def test_a_test_that_hangs_is_named_and_ended_and_one_that_is_slow_is_not(small:
         f"{FIRST}/test_second.py",
         "import threading\ndef test_that_hangs(): threading.Event().wait()\n",
     )
-    (report,) = small.test(patience_s=2.0)
+    (report,) = small.run_tests(patience_s=2.0)
     assert (report.passed, report.failed) == (0, 1)
     assert "no test ended for 2 s" in report.details
     assert "test_that_hangs" in report.details
@@ -370,7 +370,7 @@ def test_a_test_that_hangs_is_named_and_ended_and_one_that_is_slow_is_not(small:
 
 def test_a_process_that_dies_fails_its_unit_with_the_test_that_ran(small: Small) -> None:
     small.write(f"{FIRST}/test_second.py", "import os\ndef test_that_dies(): os._exit(0)\n")
-    (report,) = small.test()
+    (report,) = small.run_tests()
     assert report.failed == 1
     assert "test_that_dies" in report.details
 
@@ -378,16 +378,16 @@ def test_a_process_that_dies_fails_its_unit_with_the_test_that_ran(small: Small)
 def test_a_unit_without_tests_fails(small: Small) -> None:
     for name in ("test_first", "test_second"):
         (small.root / FIRST / f"{name}.py").unlink()
-    (report,) = small.test()
+    (report,) = small.run_tests()
     assert (report.passed, report.failed) == (0, 1)
 
 
 def test_the_line_before_the_counts_says_how_many_were_kept(small: Small) -> None:
     small.write("reference-agent/test_agent.py", "def test_a(): assert 0\n")
-    small.test()
+    small.run_tests()
     shown = io.StringIO()
     out = Console(file=shown, width=200, highlight=False)
-    reports = small.test() + small.test("reference-agent")
+    reports = small.run_tests() + small.run_tests("reference-agent")
     show.sums(out, reports, 2, 1.0)
     lines = shown.getvalue().splitlines()
     assert lines[-2] == "2 folders in 1 s; 3 results kept from earlier runs, ALL=1 runs all"
@@ -397,7 +397,7 @@ def test_the_line_before_the_counts_says_how_many_were_kept(small: Small) -> Non
 def test_times_tell_cpu_and_wall_of_each_job_and_the_slowest_tests(small: Small) -> None:
     small.write(f"{FIRST}/test_second.py", "def test_that_works(): sum(range(10**7))\n")
     shown = io.StringIO()
-    reports = small.test()
+    reports = small.run_tests()
     show.times(Console(file=shown, width=200, highlight=False), reports, 10.0)
     text = shown.getvalue()
     cpu, wall = map(float, re.findall(r"first pytest +([\d.]+) s +([\d.]+) s", text)[0])

@@ -262,13 +262,13 @@ async def test_a_request_from_before_a_reset_leaves_no_trace(
     hanging = asyncio.create_task(ask(http))
     async with asyncio.timeout(2):
         while not sim.fired:  # noqa: ASYNC110 (the server shares no event)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
     await http.post("/_mock/reset")
     assert (sim.in_flight, sim.fired) == (1, {})
     hanging.cancel()
     async with asyncio.timeout(2):
         while sim.in_flight:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
     assert len(sim.log) == 0
 
 

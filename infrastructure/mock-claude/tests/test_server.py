@@ -53,7 +53,7 @@ async def until(condition: Callable[[], object]) -> None:
     """Wait for what the server does on its own, e.g. notice that a client left."""
     async with asyncio.timeout(2):
         while not condition():  # noqa: ASYNC110 (the server shares no event)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
 
 
 async def idle(simulator: Simulator) -> None:

@@ -47,7 +47,7 @@ def rule(fault: str, **keys: object) -> str:
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(2):
         while not condition():  # noqa: ASYNC110 (the server shares no event)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0)
 
 
 class Received(list[tuple[str, str]]):

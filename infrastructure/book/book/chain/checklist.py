@@ -128,6 +128,22 @@ def _place(chapter: Chapter, test: str) -> tuple[Path, str]:
     return chapter.path / ("." if is_step else "tests") / name, inside
 
 
+class Named(NamedTuple):
+    """A test that a checklist names: its file, its name in there, and what it is said to hold."""
+
+    path: Path
+    name: str
+    says: str
+
+
+def named(book: Book) -> Iterator[Named]:
+    """Every test that a checklist names, whether or not it exists."""
+    for chapter in book.chapters:
+        if (chapter.path / FILE).is_file():
+            for line in read(chapter):
+                yield from (Named(*_place(chapter, test), line.says) for test in line.tests)
+
+
 def findings(book: Book) -> Iterator[Wrong]:
     """Tests that a checklist names and that do not exist; a checklist without a README, or a block
     without a checklist. That a README lacks the block is what ``generate.stale`` finds.

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from book.chain.chain import Book
 from book.chain.kept import Kept, digest, shared
-from book.check import commands, jobs, lessons
+from book.check import collecting, commands, jobs, lessons
 from book.check import incidents as check_incidents
 from book.check.finding import Finding
 from book.check.rules import READING
@@ -29,6 +29,7 @@ def lessons_and_commands(
     asked = [
         *lessons.lesson_jobs(book, processes, world),
         *commands.command_jobs(book, processes, world),
+        *collecting.collecting_jobs(book, processes, world),
     ]
     return jobs.run(asked, processes, kept, on_job)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from book.chain.chain import Book, Step
 from book.chain.kept import Kept, digest, folder_key, shared
+from book.check import verdicts
 from book.check.finding import Finding
 from book.replay.replay import Story
 from book.scoreboard import board
@@ -48,7 +49,8 @@ def findings(
         on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
     for cell in board.fill(wanted, SEED, processes, lambda trial, ok: None):
         name = cell.story.incident.name
-        kept.put(known[name, cell.step.name], [asdict(each) for each in judged(book, cell)])
+        found = [asdict(each) for each in said(book, cell, processes)]
+        kept.put(known[name, cell.step.name], found)
         on_job(f"{name} on {cell.step.name}")
     return [Finding(**each) for key in known.values() for each in kept.get(key) or []]
 
@@ -57,6 +59,13 @@ def keys(book: Book, asked: Sequence[tuple[Story, Step]]) -> dict[tuple[str, str
     """What decides the result of each pair, as one text, by incident and step."""
     world = digest(path.read_bytes() for path in shared(book))
     return {(s.incident.name, step.name): _key(book, world, s, step) for s, step in asked}
+
+
+def said(book: Book, cell: Cell, processes: Processes) -> Iterator[Finding]:
+    """What is wrong with a cell, and on the step before with the checks that nobody misses."""
+    yield from judged(book, cell)
+    if cell.step == cell.story.before:
+        yield from verdicts.nobody_misses(book, cell, _file(book, cell.story), processes)
 
 
 def judged(book: Book, cell: Cell) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """Rule 2: a lesson fails by assertion before its step, and passes there and ever after.
 
-A lesson that passes on the step before teaches nothing, and one that fails there by ImportError
-proves nothing.
+A test of a lesson that passes on the step before teaches nothing, one that fails there by
+ImportError proves nothing, and one that is left out says nothing. A test that guards what must stay
+true says so: ``@pytest.mark.guard("why")``.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING, NamedTuple
 
 from book.chain.chain import Book, Step
 from book.chain.files import OWN, on_disk
@@ -23,6 +23,11 @@ from book.chain.kept import digest, folder_key
 from book.check.finding import Finding
 from book.check.jobs import Job
 from book.stage.processes import Processes
+from book.testing import exceptions
+from book.testing.exceptions import Exceptions, skip_reason
+
+if TYPE_CHECKING:  # the child imports it; a check that only reads has none
+    import pytest
 
 LESSON = "test_lesson.py"
 LIMIT_S = 120.0
@@ -32,6 +37,7 @@ BY_ASSERTION = {"AssertionError", "Failed"}
 def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
     """Rule 2: a lesson fails by assertion before its step, and passes there and ever after."""
     ends = [chapter.steps[-1] for chapter in book.chapters if chapter.steps]
+    listed = exceptions.read(book).model_dump_json().encode()
     for step in book.steps[1:]:
         lesson = step.path / LESSON
         if not lesson.is_file():
@@ -39,7 +45,7 @@ def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
         place = book.steps.index(step)
         later = [end for end in ends if book.steps.index(end) > place]
         for other in (book.before(step), step, *later):
-            key = digest([world.encode(), lesson.read_bytes(), folder_key(other)])
+            key = digest([world.encode(), listed, lesson.read_bytes(), folder_key(other)])
             yield Job(
                 f"{step.name}'s lesson on {other.name}",
                 f"lesson {step.name} {other.name} {key}",
@@ -49,7 +55,6 @@ def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
 
 def lesson_on(book: Book, processes: Processes, step: Step, other: Step) -> list[Finding]:
     """Run ``step``'s lesson on ``other``'s agent, in a copy of its folder."""
-    before = other is book.before(step)
     where = (step.path / LESSON).relative_to(book.root).as_posix()
     with tempfile.TemporaryDirectory(prefix="book-") as scratch:
         for name in on_disk(other.path):
@@ -63,51 +68,105 @@ def lesson_on(book: Book, processes: Processes, step: Step, other: Step) -> list
             if not child.pipe.poll(LIMIT_S):
                 return [Finding(f"it did not end within {LIMIT_S:.0f} s", where, "mend the test")]
             try:
-                passed, failures = child.pipe.recv()
+                ended = [Ended(*each) for each in child.pipe.recv()]
             except (EOFError, ConnectionError):
                 said = child.printed(500)
                 return [Finding(f"it could not run on {other.name}: {said}", where, "mend it")]
-    return list(judged(step, other, where, passed, failures, before))
+    allowed = exceptions.read(book)
+    judge = judged_before if other is book.before(step) else judged_after
+    return list(judge(step, other, where, ended, allowed))
 
 
-def judged(
-    step: Step, other: Step, where: str, passed: int, failures: dict[str, str], before: bool
-) -> Iterator[Finding]:
-    """What is wrong with a lesson that ended like this on ``other``, the step ``before`` or not.
+class Ended(NamedTuple):
+    """How a test, or one case of it, ended: ``passed``, ``failed``, ``skipped`` or ``xfailed``.
 
-    ``failures`` are the exceptions' names by test.
+    ``why`` is the exception's name or the skip's reason; ``line`` 0 where it is not known.
     """
-    if not before:
-        if failures or not passed:
-            names = ", ".join(failures) or "no test ran"
-            mend = f"book test {step.name}" if other is step else f"mend {other.name}"
-            yield Finding(f"{step.name}'s lesson must pass on {other.name}: {names}", where, mend)
-        return
-    wrong = {name: kind for name, kind in failures.items() if kind not in BY_ASSERTION}
+
+    name: str
+    line: int
+    outcome: str
+    why: str = ""
+    guard: bool = False
+
+
+def judged_before(
+    step: Step, other: Step, where: str, ended: Sequence[Ended], allowed: Exceptions
+) -> Iterator[Finding]:
+    """What is wrong with a lesson that ended like this on the step before its own."""
+    wrong = [e for e in ended if e.outcome == "failed" and e.why not in BY_ASSERTION]
     if wrong:
-        shown = ", ".join(f"{name} ({kind})" for name, kind in wrong.items())
+        shown = ", ".join(f"{each.name} ({each.why})" for each in wrong)
         yield Finding(
             f"on {other.name} the lesson fails, but not by assertion: {shown}",
-            where,
+            _at(where, wrong[0]),
             "let it run on the step before and assert what that step lacks",
         )
-    elif not failures:
+    elif all(each.outcome != "failed" for each in ended):
         yield Finding(
             f"the lesson passes on {other.name} already, so it shows nothing",
             where,
             f"assert what {step.name} adds; book diff {step.name}",
         )
+    for each in ended:
+        if each.outcome == "passed" and not each.guard:
+            yield Finding(
+                f"{each.name} passes on {other.name} already, so it shows nothing",
+                _at(where, each),
+                f"assert what {step.name} adds; or say what it guards: "
+                '@pytest.mark.guard("what must stay true, and why")',
+            )
+        elif each.outcome == "failed" and each.guard and each.why in BY_ASSERTION:
+            yield Finding(
+                f"{each.name} is marked as a guard, and fails on {other.name}",
+                _at(where, each),
+                "take the mark away: it shows what the step adds",
+            )
+    yield from _left_out(other, where, ended, allowed)
 
 
-class _Failures:
-    """A pytest plugin: which tests failed, and by which exception."""
+def judged_after(
+    step: Step, other: Step, where: str, ended: Sequence[Ended], allowed: Exceptions
+) -> Iterator[Finding]:
+    """What is wrong with a lesson that ended like this on its own step or on a later one."""
+    failed = [each for each in ended if each.outcome == "failed"]
+    if failed or not any(each.outcome == "passed" for each in ended):
+        names = ", ".join(each.name for each in failed) or "no test ran"
+        mend = f"book test {step.name}" if other is step else f"mend {other.name}"
+        place = _at(where, failed[0]) if failed else where
+        yield Finding(f"{step.name}'s lesson must pass on {other.name}: {names}", place, mend)
+    yield from _left_out(other, where, ended, allowed)
+
+
+def _left_out(
+    other: Step, where: str, ended: Sequence[Ended], allowed: Exceptions
+) -> Iterator[Finding]:
+    for each in ended:
+        if each.outcome == "xfailed":
+            what = f"{each.name} is expected to fail on {other.name}"
+            yield Finding(what, _at(where, each), "mend what it finds, or remove it")
+        elif each.outcome == "skipped" and not allowed.allows_skip(each.why):
+            yield Finding(
+                f"{each.name} is skipped on {other.name}: {each.why}",
+                _at(where, each),
+                "let it run and assert; a lesson that is skipped says nothing",
+            )
+
+
+def _at(where: str, ended: Ended) -> str:
+    return f"{where}:{ended.line}" if ended.line else where
+
+
+class _Seen:
+    """A pytest plugin: how each test ended."""
 
     def __init__(self) -> None:
-        self.passed = 0
-        self.failed: dict[str, str] = {}
+        self.ended: list[Ended] = []
+        self.guards: set[str] = set()
+        self.kinds: dict[str, str] = {}
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.passed += report.passed and report.when == "call"
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self.guards = {each.nodeid for each in items if each.get_closest_marker("guard")}
 
     def pytest_exception_interact(
         self,
@@ -116,18 +175,44 @@ class _Failures:
         report: pytest.CollectReport | pytest.TestReport,
     ) -> None:
         if report.failed and call.excinfo is not None:
-            in_test = isinstance(report, pytest.TestReport) and report.when == "call"
             kind = call.excinfo.typename
-            self.failed[node.name] = kind if in_test else f"{kind} outside the test"
+            in_test = getattr(report, "when", "") == "call"
+            self.kinds[report.nodeid] = kind if in_test else f"{kind} outside the test"
+            if getattr(report, "when", None) in (None, "collect"):
+                self.ended.append(Ended(LESSON, 0, "failed", self.kinds[report.nodeid]))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.ended.append(Ended(LESSON, 0, "skipped", skip_reason(report.longrepr)))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" and report.passed:
+            return
+        outcome: str = report.outcome
+        why = skip_reason(report.longrepr) if report.skipped else ""
+        if hasattr(report, "wasxfail"):
+            outcome, why = "xfailed", str(report.wasxfail)
+        name = report.nodeid.partition("::")[2]
+        line = (report.location[1] or 0) + 1
+        self.ended.append(Ended(name, line, outcome, why, report.nodeid in self.guards))
+
+    def told(self) -> list[tuple[object, ...]]:
+        """In the order of the tests; the kind of a failure is known only after its report."""
+        return [
+            tuple(e._replace(why=self.kinds.get(f"{LESSON}::{e.name}", e.why))) for e in self.ended
+        ]
 
 
 def run_lesson(pipe: Connection, folder: Path, config: Path) -> None:
     """In a child: pytest over the lesson alone, beside the agent it is tried on."""
+    import pytest
+
     os.chdir(folder)
     sys.path.insert(0, str(folder))
-    seen = _Failures()
+    seen = _Seen()
     options = ["-q", "-p", "no:cacheprovider", "-c", str(config), "--rootdir", str(folder)]
     code = pytest.main([*options, LESSON], plugins=[seen])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not seen.failed:
-        seen.failed[LESSON] = code.name if isinstance(code, pytest.ExitCode) else str(code)
-    pipe.send((seen.passed, seen.failed))
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not seen.ended:
+        name = code.name if isinstance(code, pytest.ExitCode) else str(code)
+        seen.ended.append(Ended(LESSON, 0, "failed", name))
+    pipe.send(seen.told())

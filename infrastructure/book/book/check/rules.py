@@ -6,7 +6,9 @@ from book.check.finding import Rule
 from book.check.imports import imports
 from book.check.inventory import inventory
 from book.check.steps import completeness, drift, size_of_lessons
+from book.check.tests import tests
 from book.check.texts import checklists, commands, generated, links, model_ids, picture
+from book.check.verdicts import settings
 
 READING: tuple[Rule, ...] = (
     drift,
@@ -20,4 +22,6 @@ READING: tuple[Rule, ...] = (
     checklists,
     picture,
     commands,
+    tests,
+    settings,
 )

@@ -56,7 +56,7 @@ def intro(out: Console, story: Story, seed: int) -> None:
     for tag, words in incident.tags.items():
         out.print(f"  {tag}: {escape(words)}")
     out.print("Settings, the same for every step:")
-    for name, value in incident.settings.items():
+    for name, value in {**incident.settings, **incident.later_settings}.items():
         out.print(f"  {name}={escape(value)}")
     out.print(f"Seed {seed}: {story.before.name} beside {story.solver.name}\n")
 

@@ -60,7 +60,7 @@ class Trial:
 
     @property
     def settings(self) -> dict[str, str]:
-        return {**self.incident.settings, **dict(self.overrides)}
+        return {**self.incident.later_settings, **self.incident.settings, **dict(self.overrides)}
 
     @property
     def workload(self) -> Workload:

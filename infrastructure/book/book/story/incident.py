@@ -125,7 +125,8 @@ class Headline:
 
 @dataclass(frozen=True)
 class Incident:
-    """A failure story. ``settings`` are documented variables, the same for every step.
+    """A failure story. ``settings`` are documented variables, the same for every step. The solving
+    step knows each of them; ``later_settings`` are those that only steps after it know.
 
     ``story`` says what happens, ``symptom`` what a person sees of it, each in a sentence;
     ``headline`` is the figure that stands for all. ``tags`` says in words what the tags of tasks
@@ -148,6 +149,7 @@ class Incident:
     cure: Callable[[Evidence], Sequence[Check]]
     tags: Mapping[str, str] = field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
+    later_settings: Mapping[str, str] = field(default_factory=dict)
     calm_workload: Callable[[int], Workload] | None = None
     service: Service | None = None
     needs_calm: bool = False

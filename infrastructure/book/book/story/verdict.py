@@ -11,6 +11,9 @@ class Check:
 
     ``value`` is None where there was nothing to measure: then the check is missed, and says so.
     ``applies`` is False where it asks nothing, such as a ratio of a run to itself.
+
+    A check of a cure is missed on the step before, or on a contrast. A ``guard`` is not: it says
+    what must stay true, for instance that the run put something to the test.
     """
 
     name: str
@@ -19,6 +22,7 @@ class Check:
     at_most: bool
     unit: str = ""
     applies: bool = True
+    guard: bool = False
 
     @property
     def ok(self) -> bool:
@@ -49,14 +53,26 @@ def show(value: float | None, unit: str) -> str:
 
 
 def at_least(
-    name: str, value: float | None, limit: float, unit: str = "", *, applies: bool = True
+    name: str,
+    value: float | None,
+    limit: float,
+    unit: str = "",
+    *,
+    guard: bool = False,
+    applies: bool = True,
 ) -> Check:
     """The value must reach the limit."""
-    return Check(name, value, limit, at_most=False, unit=unit, applies=applies)
+    return Check(name, value, limit, False, unit, applies, guard)
 
 
 def at_most(
-    name: str, value: float | None, limit: float, unit: str = "", *, applies: bool = True
+    name: str,
+    value: float | None,
+    limit: float,
+    unit: str = "",
+    *,
+    guard: bool = False,
+    applies: bool = True,
 ) -> Check:
     """The value must not exceed the limit."""
-    return Check(name, value, limit, at_most=True, unit=unit, applies=applies)
+    return Check(name, value, limit, True, unit, applies, guard)

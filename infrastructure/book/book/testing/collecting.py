@@ -19,8 +19,10 @@ import hypothesis
 import pytest
 
 from book.stage.processes import cpu_s, end_fork_server
+from book.testing.collected import Seen
 from book.testing.parts import Share
 from book.testing.reading import Reading, watch
+from book.testing.watching import Watching
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Ran:
     files: dict[str, OfFile] = field(default_factory=lambda: defaultdict(OfFile))
     tests: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     cpu_s: float = 0.0
+    seen: Seen = field(default_factory=Seen)
 
     @property
     def passed(self) -> int:
@@ -145,7 +148,9 @@ def collect_and_run(pipe: Connection, part: Part) -> None:
     # Hundreds of copies of a repository: each is removed when its test ends, not all at the end.
     options += [f"--basetemp={part.scratch / 'tmp'}", "-o", "tmp_path_retention_policy=none"]
     ran = plugin.ran
-    ran.code = int(pytest.main([*options, *part.tests], plugins=[plugin]))
+    watching = Watching()
+    ran.code = int(pytest.main([*options, *part.tests], plugins=[plugin, watching]))
+    ran.seen = watching.seen
     sys.stdout.flush()
     for name, what in reading.beyond.items():
         for file in [ran.files[name]] if name in ran.files else ran.files.values():

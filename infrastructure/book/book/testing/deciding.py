@@ -22,7 +22,7 @@ from book.chain.kept import digest
 from book.stage import processes
 from book.testing.units import Unit, units
 
-ALWAYS = ("pyproject.toml", "uv.lock")
+ALWAYS = ("pyproject.toml", "uv.lock", "tests/exceptions.toml")
 ALONE = ("tests", "slow", "incidents")  # of a project that others need
 DOCUMENTS = ".md"
 

@@ -20,9 +20,10 @@ import pytest
 
 from book.chain.chain import Book
 from book.stage.processes import Child, Finished, Processes
+from book.testing import collected
 from book.testing.collecting import Part, Ran, collect_and_run
 from book.testing.keeping import LINT, Green, Known
-from book.testing.parts import Times, length, split, test_files
+from book.testing.parts import Times, files_of, length, split
 from book.testing.report import Outcome, Report
 from book.testing.units import Unit
 
@@ -70,6 +71,9 @@ class Jobs:
         done: list[Report] = []
 
         def ended(report: Report) -> None:
+            if report.what == "pytest":
+                told = guard(self.book, self.green.units[report.unit], report)
+                report.outcomes += [told] if told is not None else []
             for name, file in report.files.items():
                 self.times.ran(name, file.seconds)
             if self.green.keep(report):
@@ -119,7 +123,7 @@ class Jobs:
 
     def _tests(self, unit: Unit, known: Known) -> Iterator[tuple[float, Job]]:
         """The unit in parts. What pytest finds beside the files known here falls to the first."""
-        files = test_files(self.book, unit, self.green.tree.names)
+        files = files_of(self.book, unit, self.green.tree.names)
         seconds = {name: self.times.of(name) for name in files if name not in known.files}
         parts = split(seconds) or [[]]
         for number, shares in enumerate(parts):
@@ -206,7 +210,7 @@ class Jobs:
             outcome.passed, outcome.failed = received.passed, received.failed
             outcome.skipped = tuple(received.skipped)
             outcome.files, outcome.tests = received.files, received.tests
-            outcome.cpu_s = received.cpu_s
+            outcome.cpu_s, outcome.seen = received.cpu_s, received.seen
             expected = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
             # A part may be left without tests, a whole unit may not.
             if received.code not in expected | (set() if alone else NOTHING):
@@ -215,6 +219,19 @@ class Jobs:
             outcome.failed += 1
             outcome.details = f"the test process ended early ({error}); last: {running}\n"
         outcome.details += child.printed(20_000) if outcome.failed else ""
+
+
+def guard(book: Book, unit: Unit, report: Report) -> Outcome | None:
+    """Tests of a unit that pytest passed over or left out, as one more failure; None without."""
+    seen = [each.seen for each in report.outcomes if each.seen is not None]
+    if not seen or len(seen) < len(report.outcomes):
+        return None  # a part ended early, and says so itself
+    joined = collected.joined(seen)
+    wrong = collected.problems(book, unit, joined, known=report.kept_files.keys())
+    shown = [f"{each.where}: {each.what}\n    mend: {each.mend}" for each in wrong]
+    if not wrong:
+        return None
+    return Outcome(failed=len(wrong), details="\n".join(shown), is_guard=True)
 
 
 def _link(source: str, target: str) -> None:

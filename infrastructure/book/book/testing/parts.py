@@ -74,7 +74,7 @@ class Times:
             replace(self.path, json.dumps(there, indent=1, sort_keys=True).encode())
 
 
-def test_files(book: Book, unit: Unit, names: list[str]) -> list[str]:
+def files_of(book: Book, unit: Unit, names: list[str]) -> list[str]:
     """Those of ``names`` (from the top of the repository) that pytest collects for ``unit``."""
     top = unit.path.relative_to(book.root)
     below = [PurePosixPath((top / path).as_posix()) for path in unit.tests]

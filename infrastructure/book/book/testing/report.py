@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.markup import escape
 
+from book.testing.collected import Seen
 from book.testing.collecting import OfFile
 
 SLOWEST = 10
@@ -27,6 +28,8 @@ class Outcome:
     files: dict[str, OfFile] = field(default_factory=dict)
     tests: dict[str, float] = field(default_factory=dict)
     beyond: bool = False
+    seen: Seen | None = None  # of pytest, where it came to its end
+    is_guard: bool = False  # about the tests, not of them
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Report:
         """From the first start of its jobs to the last end."""
         if not self.outcomes:
             return 0.0
-        began = min(outcome.began for outcome in self.outcomes)
+        began = min(outcome.began for outcome in self.outcomes if outcome.began)
         return max(outcome.ended for outcome in self.outcomes) - began
 
     @property
