@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 
 from book.chain.chain import Book
-from book.scoreboard import board
+from book.replay.cells import all_stories
 from book.story.incident import Outcome, Run, Task
 from mock_claude import Exchange
 
@@ -37,7 +37,7 @@ def run(done: int, tasks: int, usd: int = 0) -> Run:
 
 def told(book: Book, observed: Mapping[str, tuple[Run, Run]]) -> list[Told]:
     """Incidents of the book by name, each with a run on the baseline and on its solving step."""
-    stories = {story.incident.name: story for story in board.all_stories(book)}
+    stories = {story.incident.name: story for story in all_stories(book)}
     return [Told(stories[name], *runs, holds=False) for name, runs in observed.items()]
 
 
@@ -91,7 +91,7 @@ def test_the_readiness_of_a_step_counts_only_what_was_run_and_held(book: Book) -
     chapter = book.chapter("1")
     seen = told(
         book,
-        {story.incident.name: (run(1, 1), run(1, 1)) for story in board.all_stories(book)},
+        {story.incident.name: (run(1, 1), run(1, 1)) for story in all_stories(book)},
     )
     assert mindset.readiness(chapter, seen).points == 0
     held = [replace(each, holds=True) for each in seen]

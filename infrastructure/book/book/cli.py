@@ -51,13 +51,15 @@ def run(
     save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
     by: Annotated[str, typer.Option(help="chapter 1: rank changes by tasks or usd")] = "tasks",
     revenue: Annotated[str, typer.Option(help="chapter 1: US dollars earned a minute")] = "0",
+    fresh: Annotated[bool, typer.Option(help="chapter 1: measure anew what is known")] = False,
 ) -> None:
     """Replay a chapter's incidents: the failure, then the cure, measured side by side."""
     out = present.console()
     book = Book.find()
     found = book.chapter(chapter)
     if not found.steps and incident is None:
-        demonstration.load(found)(book, found, out, seed=seed, by=by, revenue=revenue)
+        options = {"seed": seed, "by": by, "revenue": revenue, "fresh": fresh}
+        demonstration.load(found)(book, found, out, **options)
         return
     numbers = command.seeds_of(seeds) or [seed]
     if not command.run(book, found, incident, numbers, set_ or [], save, out):
@@ -74,25 +76,23 @@ def scoreboard(
     ),
     picture: Annotated[Path | None, typer.Option(help="also draw the staircase, as SVG")] = None,
     save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+    fresh: Annotated[bool, typer.Option(help="measure anew what is known")] = False,
 ) -> None:
     """Every incident against the baseline and each chapter's last step: the book in one picture."""
-    out = present.console()
-    book = Book.find()
-    from book.pages import board_page
-    from book.scoreboard import board
-    from book.scoreboard import picture as board_picture
-    from book.scoreboard import terminal as board_terminal
+    from book.pages import showing
 
-    cells = board.measure(book, seed, out, incident=incident, all_steps=all_steps)
-    board_terminal.show(out, cells, seed)
-    if picture is not None:
-        picture.write_text(board_picture.svg(cells), encoding="utf-8")
-    figures = board.board(book, cells, seed)
-    if save is not None:
-        save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    html.parent.mkdir(parents=True, exist_ok=True)
-    out.print(f"The same as a page: {board_page.write(figures, html)}")
-    if not board_terminal.is_staircase(book, cells):
+    ok = showing.scoreboard(
+        Book.find(),
+        present.console(),
+        seed=seed,
+        incident=incident,
+        all_steps=all_steps,
+        fresh=fresh,
+        html=html,
+        picture=picture,
+        save=save,
+    )
+    if not ok:
         raise typer.Exit(FAILED)
 
 
@@ -196,13 +196,16 @@ def export(
 def check(
     fast: Annotated[bool, typer.Option(help="leave out what runs code")] = False,
     every: Annotated[bool, typer.Option(help="incidents on all later steps, too")] = False,
+    fresh: Annotated[bool, typer.Option(help="use no result of an earlier command")] = False,
+    shard: Annotated[str, typer.Option(help="a share of what runs code: 1/4")] = "",
+    draw: Annotated[float | None, typer.Option(help="draw later steps for so many seconds")] = None,
 ) -> None:
     """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
-    out = present.console()
     _testing()
     from book.check import checking
 
-    if not checking.run(Book.find(), out, fast=fast, every=every):
+    wanted = checking.Wanted.of(book := Book.find(), fast, every, fresh, shard, draw)
+    if not checking.run(book, present.console(), wanted):
         raise typer.Exit(FAILED)
 
 

@@ -1,13 +1,13 @@
-"""Checks that run code, in parallel; what has not changed since is not run again."""
+"""Checks that run code, in parallel; what was well and has not changed since is not run again."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from book.chain.kept import Kept
+from book.chain.kept import Kept, now
 from book.check.finding import Finding
 from book.stage.processes import Processes
 
@@ -22,17 +22,30 @@ class Job:
 
 
 def run(
-    jobs: Sequence[Job], processes: Processes, kept: Kept, on_job: Callable[[str], None]
+    jobs: Sequence[Job],
+    processes: Processes,
+    kept: Kept,
+    on_job: Callable[[str], None],
+    *,
+    fresh: bool = False,
+    is_stale: Callable[[], bool] = lambda: False,
 ) -> list[Finding]:
-    """Run what has changed since it was last run; all findings in the order of the jobs."""
+    """Run what is not known to be well; all findings in the order of the jobs.
+
+    Only what has no finding is kept: a finding may be a busy machine's, and is asked again. With
+    ``fresh`` all are run. Nothing is kept once ``is_stale`` says that files have changed.
+    """
 
     def result(job: Job) -> list[Finding]:
-        known = kept.get(job.key)
-        if known is None:
-            known = [asdict(each) for each in job.run()]
-            kept.put(job.key, known)
-            on_job(job.name)
-        return [Finding(**each) for each in known]
+        if not fresh and kept.get(job.key) is not None:
+            return []
+        found = job.run()
+        if found:
+            kept.drop(job.key)
+        elif not is_stale():
+            kept.put(job.key, {"measured": now()})
+        on_job(job.name)
+        return found
 
     with ThreadPoolExecutor(os.cpu_count() or 2) as pool, processes.killed_on_error():
         return [each for job in pool.map(result, jobs) for each in job]

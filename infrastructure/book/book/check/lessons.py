@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from book.chain.chain import Book, Step
+from book.chain.deciding import Deciding
 from book.chain.files import OWN, on_disk
-from book.chain.kept import digest, folder_key
 from book.check.finding import Finding
 from book.check.jobs import Job
 from book.stage.processes import Processes
@@ -29,7 +29,7 @@ LIMIT_S = 120.0
 BY_ASSERTION = {"AssertionError", "Failed"}
 
 
-def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
+def lesson_jobs(book: Book, processes: Processes, deciding: Deciding) -> Iterator[Job]:
     """Rule 2: a lesson fails by assertion before its step, and passes there and ever after."""
     ends = [chapter.steps[-1] for chapter in book.chapters if chapter.steps]
     for step in book.steps[1:]:
@@ -39,10 +39,9 @@ def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
         place = book.steps.index(step)
         later = [end for end in ends if book.steps.index(end) > place]
         for other in (book.before(step), step, *later):
-            key = digest([world.encode(), lesson.read_bytes(), folder_key(other)])
             yield Job(
                 f"{step.name}'s lesson on {other.name}",
-                f"lesson {step.name} {other.name} {key}",
+                deciding.lesson(lesson, other),
                 partial(lesson_on, book, processes, step, other),
             )
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Chapter
+from book.replay import known as knowing
 from book.replay import present, results
-from book.replay.replay import plan, replay, stories, with_settings
+from book.replay.cells import of_replay
+from book.replay.known import Known
+from book.replay.replay import Replay, Story, plan, replay, stories, with_settings
 from book.stage import trial
 from book.stage.processes import Processes
 
@@ -33,6 +36,7 @@ def run(
     wanted = [(story, seed) for story in told for seed in seeds]
     replays = []
     with (
+        knowing.opened(book) as known,
         tempfile.TemporaryDirectory(prefix="book-") as scratch,
         Processes(trial.IMPORTS, Path(scratch)) as processes,
         present.progress(
@@ -43,11 +47,23 @@ def run(
             present.intro(out, chapter, story, seed)
             present.outcome(out, done)
             replays.append(done)
+            _keep(known, story, seed, done, as_told=not settings)
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
     if len(replays) > 1:
         present.summary(out, replays)
     return present.conclusion(out, replays)
+
+
+def _keep(known: Known, story: Story, seed: int, done: Replay, *, as_told: bool) -> None:
+    """A replay is always run, and leaves what it found to others, if its settings are its own."""
+    cells = of_replay(story, done) if as_told else []
+    for cell in cells:
+        known.keep(cell, seed)
+    told = {id(cell.run) for cell in cells}
+    for row in done.rows:
+        if id(row.run) not in told:
+            known.note(row.run, done.incident.name)
 
 
 def seeds_of(text: str) -> list[int]:
