@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import platform
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -165,6 +165,23 @@ class Deciding:
                 pass  # uv says what is wrong with it; the folder is named like the project
             self._project_of[folder] = name
         return self._project_of[folder]
+
+
+class Watched:
+    """Keys as they were when a command began, and whether they still are.
+
+    What runs while somebody edits may run on the old files or the new ones: its result belongs to
+    neither key.
+    """
+
+    def __init__(self, book: Book) -> None:
+        self.began = self._last = Deciding(book)
+
+    def still(self, key: str, make: Callable[[Deciding], str]) -> bool:
+        """Whether ``make`` gives this key for the files as they are now."""
+        if self._last.contents.is_stale():
+            self._last = Deciding(self.began.book)
+        return make(self._last) == key
 
 
 def incident_files(file: Path, beside: Iterable[Path], reach: Reach) -> Iterator[Path]:

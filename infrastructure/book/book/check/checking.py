@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from book.chain.chain import Book, ChainError
-from book.chain.deciding import Deciding
+from book.chain.deciding import Watched
 from book.chain.kept import Kept
 from book.check import commands, jobs, lessons
 from book.check import incidents as check_incidents
@@ -31,20 +31,14 @@ def lessons_and_commands(
     kept: Kept,
     on_job: Callable[[str], None],
     *,
-    deciding: Deciding | None = None,
+    watched: Watched | None = None,
     fresh: bool = False,
     shard: Shard | None = None,
 ) -> list[Finding]:
     """The lessons on the steps around them, and the commands of READMEs."""
-    decided = Deciding(book) if deciding is None else deciding
-    asked = [
-        *lessons.lesson_jobs(book, processes, decided),
-        *commands.command_jobs(book, processes, decided),
-    ]
+    asked = [*lessons.lesson_jobs(book, processes), *commands.command_jobs(book, processes)]
     picked = asked if shard is None else shard.of(asked)
-    return jobs.run(
-        picked, processes, kept, on_job, fresh=fresh, is_stale=decided.contents.is_stale
-    )
+    return jobs.run(picked, processes, kept, watched or Watched(book), on_job, fresh=fresh)
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ def run(book: Book, out: Console, wanted: Wanted) -> bool:
                 processes,
                 known.kept,
                 on_job,
-                deciding=known.deciding,
+                watched=known.watched,
                 fresh=wanted.fresh,
                 shard=wanted.shard,
             )

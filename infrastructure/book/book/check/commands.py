@@ -25,7 +25,7 @@ from book.stage.processes import Processes
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 
-def command_jobs(book: Book, processes: Processes, deciding: Deciding) -> Iterator[Job]:
+def command_jobs(book: Book, processes: Processes) -> Iterator[Job]:
     """README blocks marked ``console check``: the commands run, and print what stands there."""
     for path in texts(book):
         if path.name != "README.md":
@@ -38,7 +38,7 @@ def command_jobs(book: Book, processes: Processes, deciding: Deciding) -> Iterat
                 body = block["body"]
                 yield Job(
                     f"the commands in {where}",
-                    deciding.command(where, body),
+                    partial(Deciding.command, where=where, body=body),
                     partial(commands_print, book, processes, body, where),
                 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from book.chain.deciding import Deciding, Watched
 from book.chain.kept import Kept, now
 from book.check.finding import Finding
 from book.stage.processes import Processes
@@ -14,10 +15,10 @@ from book.stage.processes import Processes
 
 @dataclass(frozen=True)
 class Job:
-    """A check that runs code: its name, the text that decides its result, and what to run."""
+    """A check that runs code: its name, what makes the key of its result, and what to run."""
 
     name: str
-    key: str
+    key: Callable[[Deciding], str]
     run: Callable[[], list[Finding]]
 
 
@@ -25,25 +26,26 @@ def run(
     jobs: Sequence[Job],
     processes: Processes,
     kept: Kept,
+    watched: Watched,
     on_job: Callable[[str], None],
     *,
     fresh: bool = False,
-    is_stale: Callable[[], bool] = lambda: False,
 ) -> list[Finding]:
     """Run what is not known to be well; all findings in the order of the jobs.
 
     Only what has no finding is kept: a finding may be a busy machine's, and is asked again. With
-    ``fresh`` all are run. Nothing is kept once ``is_stale`` says that files have changed.
+    ``fresh`` all are run. Nor is kept what ran while its files changed.
     """
 
     def result(job: Job) -> list[Finding]:
-        if not fresh and kept.get(job.key) is not None:
+        key = job.key(watched.began)
+        if not fresh and kept.get(key) is not None:
             return []
         found = job.run()
         if found:
-            kept.drop(job.key)
-        elif not is_stale():
-            kept.put(job.key, {"measured": now()})
+            kept.drop(key)
+        elif watched.still(key, job.key):
+            kept.put(key, {"measured": now()})
         on_job(job.name)
         return found
 

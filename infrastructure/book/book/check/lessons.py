@@ -29,7 +29,7 @@ LIMIT_S = 120.0
 BY_ASSERTION = {"AssertionError", "Failed"}
 
 
-def lesson_jobs(book: Book, processes: Processes, deciding: Deciding) -> Iterator[Job]:
+def lesson_jobs(book: Book, processes: Processes) -> Iterator[Job]:
     """Rule 2: a lesson fails by assertion before its step, and passes there and ever after."""
     ends = [chapter.steps[-1] for chapter in book.chapters if chapter.steps]
     for step in book.steps[1:]:
@@ -41,7 +41,7 @@ def lesson_jobs(book: Book, processes: Processes, deciding: Deciding) -> Iterato
         for other in (book.before(step), step, *later):
             yield Job(
                 f"{step.name}'s lesson on {other.name}",
-                deciding.lesson(lesson, other),
+                partial(Deciding.lesson, lesson=lesson, other=other),
                 partial(lesson_on, book, processes, step, other),
             )
 

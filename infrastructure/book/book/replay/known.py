@@ -8,20 +8,22 @@ decides it and when it was measured; every judged run leaves its figures as an o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from book.chain.chain import Book, Step
-from book.chain.deciding import Deciding
+from book.chain.deciding import Deciding, Watched
 from book.chain.kept import Kept, now
 from book.replay.cells import Cell, agrees, must_hold
 from book.replay.observations import Observations
 from book.replay.replay import Story
 from book.story.incident import Check, Run
 
+Key: TypeAlias = Callable[[Deciding], str]
 FOLDER = "BOOK_RESULTS"  # a variable: where results lie, if not in .cache
 
 
@@ -43,17 +45,14 @@ class Known:
     observations: Observations
     fresh: bool = False
     disproved: dict[tuple[str, str], str] = field(default_factory=dict)  # when it was kept
-    _deciding: Deciding | None = None
 
-    @property
-    def deciding(self) -> Deciding:
-        if self._deciding is None:
-            self._deciding = Deciding(self.book)
-        return self._deciding
+    @cached_property
+    def watched(self) -> Watched:
+        return Watched(self.book)
 
-    def key(self, story: Story, step: Step, seed: int, how: str = "") -> str:
+    def key(self, story: Story, step: Step, seed: int) -> str:
         """What decides the result of a pair."""
-        return self.deciding.pair(incident_file(self.book, story), story.before, step, seed, how)
+        return self._make(story, step, seed)(self.watched.began)
 
     def when(self, story: Story, step: Step, seed: int) -> str | None:
         """When the pair was found to be as steps.toml says; None if that is not known."""
@@ -85,7 +84,7 @@ class Known:
         name = self._write(cell.run, cell.story.incident.name, measured)
         key = self.key(cell.story, cell.step, seed)
         if agrees(self.book, cell):
-            if not self._is_stale():
+            if self._still(key, self._make(cell.story, cell.step, seed)):
                 checks = [asdict(check) for check in cell.checks]
                 told = {"measured": measured, "holds": cell.holds, "why": cell.why}
                 self.kept.put(key, {**told, "checks": checks, "observation": name})
@@ -97,9 +96,9 @@ class Known:
         """Write down a judged run that makes no cell."""
         self._write(run, incident, now())
 
-    def observed(self, key: str) -> Observed | None:
+    def observed(self, make: Key) -> Observed | None:
         """What ``keep_observed`` kept under a key that names another way to run."""
-        value = None if self.fresh else self.kept.get(key)
+        value = None if self.fresh else self.kept.get(make(self.watched.began))
         if not isinstance(value, dict):
             return None
         run = self.observations.read(str(value.get("observation")))
@@ -107,11 +106,11 @@ class Known:
             return None
         return Observed(run, bool(value.get("holds")), str(value.get("measured")))
 
-    def keep_observed(self, key: str, incident: str, run: Run, *, holds: bool, ok: bool) -> None:
+    def keep_observed(self, make: Key, incident: str, run: Run, *, holds: bool, ok: bool) -> None:
         """Write a run down, and keep it with what was said of it if that is as it must be."""
-        measured = now()
+        key, measured = make(self.watched.began), now()
         name = self._write(run, incident, measured)
-        if ok and not self._is_stale():
+        if ok and self._still(key, make):
             self.kept.put(key, {"measured": measured, "holds": holds, "observation": name})
         elif not ok:
             self.kept.drop(key)
@@ -124,11 +123,15 @@ class Known:
             self.kept.notice(f"{where}: observations could not be written: {error.strerror}")
             return None
 
-    def _is_stale(self) -> bool:
-        if not self.deciding.contents.is_stale():
-            return False
+    def _make(self, story: Story, step: Step, seed: int) -> Key:
+        file = incident_file(self.book, story)
+        return lambda deciding: deciding.pair(file, story.before, step, seed)
+
+    def _still(self, key: str, make: Key) -> bool:
+        if self.watched.still(key, make):
+            return True
         self.kept.notice("files changed while incidents ran: those results are not kept")
-        return True
+        return False
 
 
 @contextmanager
