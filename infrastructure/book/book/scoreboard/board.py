@@ -52,17 +52,18 @@ def measure(
         raise ChainError(f"there is no incident {incident!r}. Valid: {', '.join(names)}")
     wanted = [(s, step) for s in told if incident in (None, s.incident.name) for step in steps]
     with knowing.opened(book, fresh=fresh) as known:
-        cells = {key: known.cell(*key, seed) for key in wanted}
-        missing = [key for key, cell in cells.items() if cell is None]
+        cells = [known.cell(*pair, seed) for pair in wanted]
+        missing = [pair for pair, cell in zip(wanted, cells, strict=True) if cell is None]
         if missing:
             with (
                 tempfile.TemporaryDirectory(prefix="book-") as scratch,
                 Processes(trials.IMPORTS, Path(scratch)) as processes,
                 present.progress(out, trials_of(missing, seed)) as on_done,
             ):
-                measured = fill(missing, seed, processes, on_done, partial(known.keep, seed=seed))
-                cells |= dict(zip(missing, measured, strict=True))
-    return [cell for cell in cells.values() if cell is not None]
+                made = fill(missing, seed, processes, on_done, partial(known.keep, seed=seed))
+            measured = iter(made)
+            cells = [next(measured) if cell is None else cell for cell in cells]
+    return [cell for cell in cells if cell is not None]
 
 
 def board(book: Book, cells: Sequence[Cell], seed: int) -> dict[str, object]:
