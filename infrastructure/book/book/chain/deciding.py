@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from book.chain.chain import BASELINE, Book, Step
 from book.chain.contents import Contents, digest, is_test
 from book.chain.locked import Lock
-from book.chain.reach import Reach, words
+from book.chain.reach import Reach
 
 HARNESS = "infrastructure/book/book"
 SIMULATOR = "infrastructure/mock-claude/mock_claude"
@@ -191,8 +191,7 @@ def incident_files(file: Path, beside: Iterable[Path], reach: Reach) -> Iterator
     """
     beside = list(beside)
     others = {each.stem for each in beside if each.suffix == ".py" and each.parent == file.parent}
-    tree = reach.tree(file)
-    named = {Path(word).stem for word in (() if tree is None else words(tree)) if len(word) < 99}
+    named = {PurePosixPath(word).stem for word in reach.words(file) if len(word) < 99}
     named |= {part for module in reach.imports(file) for part in module.split(".")}
     foreign = others - {file.stem} - named
     for each in beside:

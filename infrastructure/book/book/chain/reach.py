@@ -16,20 +16,22 @@ HARNESS = "book"
 SIMULATOR = "mock_claude"
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
-    """The modules that a file imports, dotted: ``from a import b`` gives a and a.b."""
-    for node in ast.walk(tree):
+def _imports_and_words(content: bytes) -> tuple[frozenset[str], frozenset[str]]:
+    """``from a import b`` gives a and a.b."""
+    imports: set[str] = set()
+    words: set[str] = set()
+    try:
+        nodes = ast.walk(ast.parse(content))
+    except (SyntaxError, ValueError):
+        return frozenset(), frozenset()
+    for node in nodes:
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def words(tree: ast.AST) -> set[str]:
-    """Every text that stands in a file: names of files that it reads are among them."""
-    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return {node.value for node in nodes if isinstance(node.value, str)}
+            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words.add(node.value)
+    return frozenset(imports), frozenset(words)
 
 
 class Reach:
@@ -40,27 +42,31 @@ class Reach:
 
     def __init__(self, book: Book) -> None:
         self.book = book
-        self._trees: dict[Path, ast.AST | None] = {}
-        self._imports: dict[Path, frozenset[str]] = {}
+        # By what is in them: steps share most of their files.
+        self._read: dict[bytes, tuple[frozenset[str], frozenset[str]]] = {}
+        self._files: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
         self._homes: dict[str, tuple[Path, ...]] = {}
         self._below: dict[Path, frozenset[Path]] = {}
         self._folders = [chapter.path for chapter in book.chapters]
 
-    def tree(self, file: Path) -> ast.AST | None:
-        """None where the file is no Python: lint says so, and nothing that needs it runs."""
-        if file not in self._trees:
-            try:
-                self._trees[file] = ast.parse(file.read_bytes())
-            except (SyntaxError, ValueError, OSError):
-                self._trees[file] = None
-        return self._trees[file]
-
     def imports(self, file: Path) -> frozenset[str]:
-        """What a file imports, dotted."""
-        if file not in self._imports:
-            tree = self.tree(file)
-            self._imports[file] = frozenset(() if tree is None else imported(tree))
-        return self._imports[file]
+        """What a file imports, dotted; nothing if it is no Python, which lint says."""
+        return self._of(file)[0]
+
+    def words(self, file: Path) -> frozenset[str]:
+        """Every text that stands in a file: names of files that it reads are among them."""
+        return self._of(file)[1]
+
+    def _of(self, file: Path) -> tuple[frozenset[str], frozenset[str]]:
+        if file not in self._files:
+            try:
+                content = file.read_bytes()
+            except OSError:
+                content = b""
+            if content not in self._read:
+                self._read[content] = _imports_and_words(content)
+            self._files[file] = self._read[content]
+        return self._files[file]
 
     def home(self, name: str) -> tuple[Path, ...]:
         """The folders or files in the chapters' folders that a top-level name may be."""

@@ -63,7 +63,7 @@ def ask(
         names = shard.of(list(dict.fromkeys(story.incident.name for story, _ in wanted)))
         wanted = [pair for pair in wanted if pair[0].incident.name in names]
     result, seen = Asked(), Seen()
-    missing = [pair for pair in wanted if known.when(*pair, SEED) is None]
+    missing = unknown(known, wanted)
     result.known = len(wanted) - len(missing)
     core = [p for p in missing if draw is None or p[1] in (p[0].before, p[0].solver)]
     _run(book, processes, known, on_job, core, result, seen)
@@ -74,6 +74,11 @@ def ask(
             _run(book, processes, known, on_job, part, result, seen)
         result.lines = drawn.told(name)
     return result
+
+
+def unknown(known: Known, wanted: Sequence[Pair]) -> list[Pair]:
+    """The pairs that have to run."""
+    return [pair for pair in wanted if known.when(*pair, SEED) is None]
 
 
 def _run(
