@@ -45,7 +45,7 @@ def make(root: Path) -> Book:
     for folder in ("infrastructure/mock-claude/mock_claude", "infrastructure/book/book"):
         without = shutil.ignore_patterns("__pycache__")
         shutil.copytree(here / folder, root / folder, ignore=without)
-    for name in ("uv.lock", "pyproject.toml", "README.md"):
+    for name in ("uv.lock", "pyproject.toml", "README.md", "Makefile", ".gitignore"):
         shutil.copy2(here / name, root / name)
     _step(here, root / "reference-agent", "")
     shutil.copy2(here / "reference-agent" / "pyproject.toml", root / "reference-agent")

@@ -137,6 +137,7 @@ NOTHING = [
     f"{HARNESS}/cli.py",
     f"{HARNESS}/check/incidents.py",
     "README.md",
+    "Makefile",
     "pyproject.toml",
     "reference-agent/README.md",
     "reference-agent/test_agent.py",
