@@ -24,13 +24,14 @@ export TASK
 .PHONY: help
 help: ## this list
 	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE] [DETAILS=1]   the failure, then the cure, measured"
-	@echo "make chapter-01  a friendly day, a bad one, and how ready the baseline is [BY=usd] [REVENUE=12.50]"
+	@echo "make chapter-01  a friendly day, a bad one, and how ready the baseline is [BY=usd] [REVENUE=12.50] [FRESH=1]"
 	@echo "make test        every step and package, what changed since it passed; ALL=1 all; make test-02 one chapter"
 	@echo "                 TIMES=1 lists CPU and wall seconds and the slowest tests, THOROUGH=1 tries more examples"
 	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
-	@echo "make scoreboard  all incidents on the baseline and on each chapter's last step [SEED=7] [ALL_STEPS=1]"
+	@echo "make scoreboard  all incidents on the baseline and on each chapter's last step [SEED=7] [ALL_STEPS=1] [FRESH=1]"
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
-	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs"
+	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs,"
+	@echo "                 FRESH=1 uses no kept result, SHARD=1/4 runs a share, DRAW=60 draws later steps for 60 s"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
 	@echo "make test-exports   an exported step in a clean environment"
 	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
@@ -48,7 +49,7 @@ chapter-%: .venv/.installed-chapter-%
 # Chapter 1 runs the incidents of all chapters.
 .PHONY: chapter-01
 chapter-01: .venv/.installed-all
-	@$(BOOK) run 01 $(if $(SEED),--seed "$(SEED)") $(if $(BY),--by "$(BY)") $(if $(REVENUE),--revenue "$(REVENUE)")
+	@$(BOOK) run 01 $(if $(SEED),--seed "$(SEED)") $(if $(BY),--by "$(BY)") $(if $(REVENUE),--revenue "$(REVENUE)") $(if $(FRESH),--fresh)
 
 .PHONY: test
 test: .venv/.installed-all
@@ -66,7 +67,7 @@ AGENT_NEEDS := $(if $(STEP),$(if $(filter chapter-%,$(STEP)),$(shell echo "$(STE
 
 .PHONY: scoreboard
 scoreboard: .venv/.installed-all
-	@$(BOOK) scoreboard $(if $(SEED),--seed "$(SEED)") $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(ALL_STEPS),--all-steps) $(if $(PICTURE),--picture "$(PICTURE)")
+	@$(BOOK) scoreboard $(if $(SEED),--seed "$(SEED)") $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(ALL_STEPS),--all-steps) $(if $(FRESH),--fresh) $(if $(PICTURE),--picture "$(PICTURE)")
 
 .PHONY: bench-reliability
 bench-reliability: .venv/.installed-all
@@ -92,7 +93,7 @@ diff-%: .venv/.installed-book
 
 .PHONY: check
 check: .venv/.installed-all
-	@$(BOOK) check $(if $(FAST),--fast) $(if $(EVERY),--every)
+	@$(BOOK) check $(if $(FAST),--fast) $(if $(EVERY),--every) $(if $(FRESH),--fresh) $(if $(SHARD),--shard "$(SHARD)") $(if $(DRAW),--draw "$(DRAW)")
 
 .PHONY: propagate
 propagate: .venv/.installed-all

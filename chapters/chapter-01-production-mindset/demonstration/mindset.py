@@ -18,19 +18,22 @@ from pathlib import Path
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Chapter, Step
+from book.replay import known as knowing
 from book.replay import present
+from book.replay.cells import all_stories
 from book.replay.replay import Story
-from book.scoreboard import board
 from book.stage import trial
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.trial import Trial
-from book.story.incident import Evidence, Incident, Run, load
+from book.story.incident import Incident, Run, load
 from readiness.checklist import Proof, Score, score, with_proofs
 from readiness.cost_projection import Call, Task
 from readiness.slo import SLI, SLO, ErrorBudget
 
-FRIENDLY = "happy-path"
+import mindset_known
+from mindset_known import FRIENDLY, Seen
+
 TARGET = "0.99"  # of tasks answered rightly; a promise that this chapter makes up
 DAYS = 30
 AT_ONCE = 10  # trials: figures here are counts, which suffer less from neighbours than latencies
@@ -69,10 +72,20 @@ class Won:
         return self.usd_before - self.usd_after
 
 
-def show(book: Book, chapter: Chapter, out: Console, *, seed: int, by: str, revenue: str) -> None:
+def show(
+    book: Book,
+    chapter: Chapter,
+    out: Console,
+    *,
+    seed: int,
+    by: str,
+    revenue: str,
+    fresh: bool = False,
+) -> None:
     """Run it and show it: ``by`` ranks the changes, ``revenue`` is US dollars earned a minute.
 
-    Raises ChainError for another ranking, or a revenue that is no number of 0 or more.
+    What is known from earlier commands is not run again, unless ``fresh`` asks for it. Raises
+    ChainError for another ranking, or a revenue that is no number of 0 or more.
     """
     import mindset_terminal
 
@@ -84,21 +97,36 @@ def show(book: Book, chapter: Chapter, out: Console, *, seed: int, by: str, reve
         revenue_usd = Decimal("NaN")
     if not revenue_usd.is_finite() or revenue_usd < 0:
         raise ChainError(f"revenue is US dollars a minute, 0 or more, not {revenue!r}")
-    planned = trials(book, chapter, seed)
-    with (
-        tempfile.TemporaryDirectory(prefix="book-") as scratch,
-        Processes(trial.IMPORTS, Path(scratch)) as processes,
-        present.progress(out, planned) as on_done,
-    ):
-        done = list(run_all(planned, processes, on_done, at_once=AT_ONCE))
-    runs = {(t.incident.name, t.step.name, t.calm): r for t, r in done if isinstance(r, Run)}
-    calm = runs[FRIENDLY, book.steps[0].name, False]
-    told = tell(book, runs)
+    with knowing.opened(book, fresh=fresh) as known:
+        seen = mindset_known.seen(book, chapter, seed, known)
+        planned = [each for each in trials(book, chapter, seed) if _is_new(each, seen)]
+        if planned:
+            with (
+                tempfile.TemporaryDirectory(prefix="book-") as scratch,
+                Processes(trial.IMPORTS, Path(scratch)) as processes,
+                present.progress(out, planned) as on_done,
+            ):
+                done = list(run_all(planned, processes, on_done, at_once=AT_ONCE))
+            runs = {key(each): run for each, run in done if isinstance(run, Run)}
+            seen |= mindset_known.judged(book, chapter, seed, known, runs)
+    calm = seen[FRIENDLY, book.steps[0].name, False].run
+    told = tell(book, seen)
     mindset_terminal.days(out, calm, told)
+    mindset_terminal.earlier(out, list(seen.values()))
     mindset_terminal.checklist(out, readiness(chapter, told))
     mindset_terminal.error_budget(out, calm, told, revenue_usd)
     mindset_terminal.costs(out, calm)
     mindset_terminal.changes(out, told, by)
+
+
+def _is_new(trial: Trial, seen: Mapping[tuple[str, str, bool], Seen]) -> bool:
+    """Whether it has to run; a calm run serves the verdict on the run under trouble only."""
+    return (trial.incident.name, trial.step.name, False) not in seen
+
+
+def key(trial: Trial) -> tuple[str, str, bool]:
+    """What tells this chapter's trials apart."""
+    return trial.incident.name, trial.step.name, trial.calm
 
 
 def friendly(chapter: Chapter) -> Incident:
@@ -110,9 +138,7 @@ def trials(book: Book, chapter: Chapter, seed: int) -> list[Trial]:
     """The friendly day on the baseline; each incident on the baseline and on its solving step."""
     first = book.steps[0]
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    told = sorted(
-        board.all_stories(book), key=lambda story: order.get(story.incident.name, len(order))
-    )
+    told = sorted(all_stories(book), key=lambda story: order.get(story.incident.name, len(order)))
     found = [Trial(first, friendly(chapter), seed)]
     for story in told:
         crowded = replace(story.incident, trials_at_once=AT_ONCE)
@@ -121,18 +147,16 @@ def trials(book: Book, chapter: Chapter, seed: int) -> list[Trial]:
     return found
 
 
-def tell(book: Book, runs: Mapping[tuple[str, str, bool], Run]) -> list[Told]:
-    """Judge the baseline by each incident's verdict; ``runs`` by incident, step and calmness.
-
-    A ratio to the step before is a ratio to the baseline itself here: that step was not run.
-    """
+def tell(book: Book, seen: Mapping[tuple[str, str, bool], Seen]) -> list[Told]:
+    """Each incident on the baseline and on its solving step, as they were seen."""
+    first = book.steps[0].name
     told = []
-    for story in board.all_stories(book):
-        name, first = story.incident.name, book.steps[0].name
-        baseline, solved = runs[name, first, False], runs[name, story.solver.name, False]
-        evidence = Evidence(baseline, baseline, runs.get((name, first, True)))
-        checks = (*story.incident.promise(baseline), *story.incident.cure(evidence))
-        told.append(Told(story, baseline, solved, all(check.ok for check in checks)))
+    for story in all_stories(book):
+        name = story.incident.name
+        baseline = seen[name, first, False]
+        told.append(
+            Told(story, baseline.run, seen[name, story.solver.name, False].run, baseline.holds)
+        )
     return told
 
 

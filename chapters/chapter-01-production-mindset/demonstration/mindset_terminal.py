@@ -23,6 +23,7 @@ from readiness.cost_projection import (
 from readiness.slo import WORKBOOK_ALERTS
 
 from mindset import DAYS, Told, Won, budget, ranked, tasks_of
+from mindset_known import Seen
 
 REQUESTS_A_DAY = (1_000, 1_000_000)
 SMALLER_MODEL = "claude-haiku-4-5"
@@ -46,6 +47,17 @@ def days(out: Console, calm: Run, told: Sequence[Told]) -> None:
             "[green]holds[/]" if each.holds else "[red]misses[/]",
         )
     out.print(result)
+
+
+def earlier(out: Console, seen: Sequence[Seen]) -> None:
+    """Since when figures are known that this command did not measure."""
+    dates = sorted(each.measured for each in seen if each.measured)
+    if dates:
+        since = f"{dates[0][:16].replace('T', ' ')} UTC"
+        out.print(
+            f"{len(dates)} of {len(seen)} runs were measured earlier, from {since} on; "
+            "FRESH=1 (--fresh) measures anew\n"
+        )
 
 
 def checklist(out: Console, scored: Score) -> None:

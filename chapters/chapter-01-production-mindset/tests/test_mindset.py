@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from book.chain.chain import Book
-from book.scoreboard import board
-from book.story.incident import Outcome, Run, Task
+from book.replay import known as knowing
+from book.replay.cells import Cell, all_stories
+from book.story.incident import Outcome, Run, Task, at_least
 from mock_claude import Exchange
 
 import mindset
+import mindset_known
 from mindset import Told
 
 TASK = Task("What is 2+2?", ("4",))
@@ -37,7 +40,7 @@ def run(done: int, tasks: int, usd: int = 0) -> Run:
 
 def told(book: Book, observed: Mapping[str, tuple[Run, Run]]) -> list[Told]:
     """Incidents of the book by name, each with a run on the baseline and on its solving step."""
-    stories = {story.incident.name: story for story in board.all_stories(book)}
+    stories = {story.incident.name: story for story in all_stories(book)}
     return [Told(stories[name], *runs, holds=False) for name, runs in observed.items()]
 
 
@@ -91,7 +94,7 @@ def test_the_readiness_of_a_step_counts_only_what_was_run_and_held(book: Book) -
     chapter = book.chapter("1")
     seen = told(
         book,
-        {story.incident.name: (run(1, 1), run(1, 1)) for story in board.all_stories(book)},
+        {story.incident.name: (run(1, 1), run(1, 1)) for story in all_stories(book)},
     )
     assert mindset.readiness(chapter, seen).points == 0
     held = [replace(each, holds=True) for each in seen]
@@ -118,3 +121,50 @@ def test_each_call_is_booked_to_the_task_during_which_it_came() -> None:
     )
     tokens = [[call.input_tokens for call in task] for task in mindset.tasks_of(day)]
     assert tokens == [[10, 20], [30]]
+
+
+def observed(step: str, done: int) -> Run:
+    return replace(run(done, 100), step=step)
+
+
+def test_cells_that_others_measured_are_seen_with_their_verdict_and_date(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(knowing.FOLDER, str(tmp_path))
+    story = next(each for each in all_stories(book) if each.before == book.steps[0])
+    misses = at_least("success", 0.5, 0.9)
+    with knowing.opened(book) as known:
+        made = observed(book.steps[0].name, 50)
+        cell = Cell(story, book.steps[0], made, (misses,), measured="2026-11-28T12:10:03Z")
+        known.keep(cell, 7)
+        found = mindset_known.seen(book, book.chapter("1"), 7, known)
+        other = mindset_known.seen(book, book.chapter("1"), 8, known)
+    (seen,) = found.values()
+    assert (seen.run.done, seen.holds, seen.measured) == (50, False, "2026-11-28T12:10:03Z")
+    assert other == {}
+    with knowing.opened(book, fresh=True) as known:
+        assert mindset_known.seen(book, book.chapter("1"), 7, known) == {}
+
+
+def test_what_this_chapter_measures_is_its_own_and_kept_where_it_is_as_it_must_be(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many trials ran at once: what check asks is to be run by check."""
+    monkeypatch.setenv(knowing.FOLDER, str(tmp_path))
+    chapter, first = book.chapter("1"), book.steps[0]
+    story = next(each for each in all_stories(book) if each.incident.name == "trickled-response")
+    name = story.incident.name
+    runs = {
+        (mindset_known.FRIENDLY, first.name, False): observed(
+            first.name, 99
+        ),  # it must be all of them
+        (name, first.name, False): observed(first.name, 40),
+        (name, story.solver.name, False): observed(story.solver.name, 100),
+    }
+    with knowing.opened(book) as known:
+        made = mindset_known.judged(book, chapter, 7, known, runs)
+        again = mindset_known.seen(book, chapter, 7, known)
+        assert known.when(story, story.solver, 7) is None
+    assert [made[each].holds for each in runs] == [False, False, True]
+    assert again.keys() == runs.keys() - {(mindset_known.FRIENDLY, first.name, False)}
+    assert again[name, first.name, False].run.done == 40

@@ -5,6 +5,7 @@ Exit codes: 0 all as it should be, 1 not so, 2 a wrong call or setup, 130 Ctrl-C
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from types import FrameType
@@ -26,6 +27,12 @@ def main() -> None:
         cli.main()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        print(f"book: the disk is full{where}: free some space and run it again", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from book.chain import generate
+from book import upkeep
 from book.chain.chain import Book, ChainError
 from book.lessons import agents
 from book.replay import command, demonstration, present
 from book.stage.simulating import TrialError
 from book.story.incident import IncidentError
-from book.testing import units
 from mock_claude import FaultScriptError
 
 app = typer.Typer(
@@ -54,13 +50,15 @@ def run(
     ] = False,
     by: Annotated[str, typer.Option(help="chapter 1: rank changes by tasks or usd")] = "tasks",
     revenue: Annotated[str, typer.Option(help="chapter 1: US dollars earned a minute")] = "0",
+    fresh: Annotated[bool, typer.Option(help="chapter 1: measure anew what is known")] = False,
 ) -> None:
     """Replay a chapter's incidents: the failure, then the cure, measured side by side."""
     out = present.console()
     book = Book.find()
     found = book.chapter(chapter)
     if not found.steps and incident is None:
-        demonstration.load(found)(book, found, out, seed=seed, by=by, revenue=revenue)
+        options = {"seed": seed, "by": by, "revenue": revenue, "fresh": fresh}
+        demonstration.load(found)(book, found, out, **options)
         return
     numbers = command.seeds_of(seeds) or [seed]
     chosen = set_ or []
@@ -78,25 +76,23 @@ def scoreboard(
     ),
     picture: Annotated[Path | None, typer.Option(help="also draw the staircase, as SVG")] = None,
     save: Annotated[Path | None, typer.Option("--json", help="also write the figures here")] = None,
+    fresh: Annotated[bool, typer.Option(help="measure anew what is known")] = False,
 ) -> None:
     """Every incident against the baseline and each chapter's last step: the book in one picture."""
-    out = present.console()
-    book = Book.find()
-    from book.pages import board_page
-    from book.scoreboard import board
-    from book.scoreboard import picture as board_picture
-    from book.scoreboard import terminal as board_terminal
+    from book.pages import showing
 
-    cells = board.measure(book, seed, out, incident=incident, all_steps=all_steps)
-    board_terminal.show(out, cells, seed)
-    if picture is not None:
-        picture.write_text(board_picture.svg(cells), encoding="utf-8")
-    figures = board.board(book, cells, seed)
-    if save is not None:
-        save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    html.parent.mkdir(parents=True, exist_ok=True)
-    out.print(f"The same as a page: {board_page.write(figures, html)}")
-    if not board_terminal.is_staircase(book, cells):
+    ok = showing.scoreboard(
+        Book.find(),
+        present.console(),
+        seed=seed,
+        incident=incident,
+        all_steps=all_steps,
+        fresh=fresh,
+        html=html,
+        picture=picture,
+        save=save,
+    )
+    if not ok:
         raise typer.Exit(FAILED)
 
 
@@ -124,7 +120,7 @@ def run_tests(
     """Run tests, types and lint of every folder, each in a process of its own."""
     out = present.console()
     asked = {"thorough": thorough, "everything": everything, "times": times}
-    if not _testing().run(Book.find(), unit, out, **asked):
+    if not upkeep.needs_tests().run(Book.find(), unit, out, **asked):
         raise typer.Exit(FAILED)
 
 
@@ -151,39 +147,6 @@ def diff(
 
 
 @app.command()
-def propagate(
-    step: Annotated[
-        str | None, typer.Argument(help="where the edit is; or wherever one is")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option(help="only list what would change")] = False,
-) -> None:
-    """Carry an edit of a step down the chain, then format, type-check and test what it touched."""
-    out = present.console()
-    testing = _testing()
-    from book.propagation import run as flow
-
-    book = Book.find()
-    verify = partial(testing.verify, book, out=out)
-    if not flow.run(book, step, dry_run=dry_run, out=out, verify=verify):
-        raise typer.Exit(FAILED)
-
-
-@app.command()
-def new(
-    step: Annotated[str, typer.Argument(help="its folder's name: words-joined-by-hyphens")],
-    after: Annotated[str, typer.Option(help="the step to copy, such as chapter-02/with-retries")],
-) -> None:
-    """Add a step: a copy of another, with its entry, lesson and README to fill in."""
-    from book.lessons import new_step
-
-    book = Book.find()
-    folder = new_step.create(book, step, after)
-    print(folder.relative_to(book.root))
-    for line in new_step.what_is_next(Book(book.root), folder):
-        print(line)
-
-
-@app.command()
 def export(
     step: Annotated[str, typer.Argument(help="such as chapter-02/with-retries")],
     folder: Annotated[Path, typer.Argument(help="a folder that does not exist yet")],
@@ -195,46 +158,7 @@ def export(
     print(exporting.export(book, book.step(step), folder))
 
 
-@app.command()
-def check(
-    fast: Annotated[bool, typer.Option(help="leave out what runs code")] = False,
-    every: Annotated[bool, typer.Option(help="incidents on all later steps, too")] = False,
-) -> None:
-    """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
-    out = present.console()
-    _testing()
-    from book.check import checking
-
-    if not checking.run(Book.find(), out, fast=fast, every=every):
-        raise typer.Exit(FAILED)
-
-
-@app.command("generate")
-def generate_blocks() -> None:
-    """Write the generated blocks of READMEs and workflow anew."""
-    book = Book.find()
-    for path in generate.write(book, units.blocks(book)):
-        print(path.relative_to(book.root))
-
-
-@app.command("units")
-def list_units(
-    since: Annotated[str, typer.Option(help="only units that changed since this commit")] = "",
-) -> None:
-    """What `book test` knows, as JSON: for a matrix of jobs."""
-    book = Book.find()
-    found = units.changed(book, since) if since else units.units(book)
-    print(json.dumps([unit.name for unit in found]))
-
-
-def _testing() -> ModuleType:
-    """The parts that need pytest: a reader who only replays incidents has not installed it."""
-    try:
-        from book.testing import running as testing
-    except ModuleNotFoundError as missing:
-        todo = "`make test` or `uv sync --all-packages` installs what tests need"
-        raise ChainError(f"{missing.name} is not installed; {todo}") from None
-    return testing
+app.add_typer(upkeep.app)
 
 
 def main() -> None:

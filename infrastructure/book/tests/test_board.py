@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from book.chain.chain import Book
-from book.chain.kept import Kept
 from book.check import incidents as check_incidents
 from book.check.finding import Finding
+from book.replay import cells as filling
+from book.replay import known as knowing
+from book.replay.cells import Cell
 from book.replay.replay import Story
 from book.scoreboard import board
 from book.scoreboard import picture as board_picture
 from book.scoreboard import terminal as board_terminal
-from book.scoreboard.board import Cell
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.story.incident import Check, Evidence, Headline, Incident, Run, Task, Workload, at_least
@@ -66,7 +67,7 @@ def story(book: Book, incident: Incident = INCIDENT) -> Story:
 def filled(book: Book, processes: Processes, incident: Incident) -> list[Cell]:
     told = story(book, incident)
     wanted = [(told, told.before), (told, told.solver)]
-    return board.fill(wanted, 11, processes, lambda trial, ok: None)
+    return filling.fill(wanted, 11, processes, lambda trial, ok: None)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,9 @@ def test_an_emptied_fault_script_is_found(book: Book, processes: Processes) -> N
     calm = filled(book, processes, replace(INCIDENT, faults=FaultScript()))
     found = findings(book, calm)
     assert [each.what for each in found] == [
-        "rate-limit-storm must be missed on reference-agent, the step before, but holds"
+        "rate-limit-storm must be missed on reference-agent, the step before, but holds",
+        "the headline of rate-limit-storm is not better on chapter-02/with-retries, "
+        "which solves it",
     ]
     assert not board_terminal.is_staircase(book, calm)
 
@@ -151,7 +154,7 @@ def test_a_step_that_cannot_start_is_a_red_cell_beside_the_others(
     told = story(book)
     broken = replace(told.solver, name="broken", path=tmp_path)
     wanted = [(told, told.before), (told, broken)]
-    before, crashed = board.fill(wanted, 11, processes, lambda trial, ok: None)
+    before, crashed = filling.fill(wanted, 11, processes, lambda trial, ok: None)
     assert before.run is not None
     assert crashed.run is None
     assert crashed.why.startswith("the trial crashed: TrialError: broken ended early")
@@ -165,7 +168,7 @@ def test_a_step_that_cannot_start_is_a_red_cell_beside_the_others(
 
 def test_each_trial_runs_once_however_many_cells_need_it(book: Book) -> None:
     told = story(book, replace(INCIDENT, needs_calm=True))
-    found = board.trials_of([(told, told.before), (told, told.solver)], 11)
+    found = filling.trials_of([(told, told.before), (told, told.solver)], 11)
     assert [(trial.step.short, trial.calm) for trial in found] == [
         ("reference-agent", False),
         ("reference-agent", True),
@@ -192,11 +195,18 @@ def test_rule_3_asks_the_step_before_the_solver_and_each_chapters_end(book: Book
 
 
 def test_a_pair_whose_result_is_known_is_not_run_again(
-    book: Book, processes: Processes, tmp_path: Path
+    book: Book, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Kept(tmp_path / "kept.json")
-    for key in check_incidents.keys(book, list(check_incidents.pairs(book))).values():
-        kept.put(key, [])
-    ran: list[str] = []
-    assert check_incidents.findings(book, processes, kept, ran.append) == []
+    monkeypatch.setenv(knowing.FOLDER, str(tmp_path))
+    with knowing.opened(book) as known:
+        asked = list(check_incidents.pairs(book))
+        for told, step in asked:
+            holds = filling.must_hold(book, told, step)
+            check = at_least("success", 1.0 if holds else 0.1, 0.9)
+            value = {"holds": holds, "checks": [asdict(check)], "observation": None}
+            key = known.key(told, step, check_incidents.SEED)
+            known.kept.put(key, value | {"measured": "2026-11-28T12:10:03Z"})
+        ran: list[str] = []
+        asked_again = check_incidents.ask(book, processes, known, ran.append)
+    assert (asked_again.findings, asked_again.ran, asked_again.known) == ([], 0, len(asked))
     assert ran == []

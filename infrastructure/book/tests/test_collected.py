@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from book.chain.chain import Book
+from book.chain.deciding import Watched
 from book.chain.kept import Kept
 from book.check import collecting, jobs
 from book.stage.processes import Processes
@@ -141,13 +142,11 @@ def guarded(book: Book, processes: Processes) -> list[str]:
 def checked(book: Book, processes: Processes, ran: list[str] | None = None) -> list[str]:
     """What `book check` says of the unit."""
     asked = [
-        job
-        for job in collecting.collecting_jobs(book, processes, "world")
-        if words(book).name in job.name
+        job for job in collecting.collecting_jobs(book, processes) if words(book).name in job.name
     ]
     kept = Kept(book.root / ".cache" / "kept.json")
     seen: list[str] = [] if ran is None else ran
-    found = jobs.run(asked, processes, kept, seen.append)
+    found = jobs.run(asked, processes, kept, Watched(book), seen.append)
     kept.save()
     return [line for f in found for line in (f"{f.where}: {f.what}", f"    mend: {f.mend}")]
 

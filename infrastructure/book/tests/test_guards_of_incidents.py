@@ -10,10 +10,10 @@ import pytest
 import throw_away
 
 from book.chain.chain import Book
-from book.check import incidents, verdicts
+from book.check import verdicts
+from book.replay import cells
+from book.replay.cells import Cell
 from book.replay.replay import Story
-from book.scoreboard import board
-from book.scoreboard.board import Cell
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.story.incident import (
@@ -176,7 +176,7 @@ def story(tmp_path: Path) -> Story:
 def told(story: Story, processes: Processes) -> list[str]:
     """What is said of the checks, each with its line in a file that holds their names."""
     book = Book.find()
-    (cell,) = board.fill([(story, story.before)], 7, processes, lambda trial, ok: None)
+    (cell,) = cells.fill([(story, story.before)], 7, processes, lambda trial, ok: None)
     found = verdicts.nobody_misses(book, cell, Path(__file__), processes)
     return [f"{each.where} {each.what} {each.mend}" for each in found]
 
@@ -227,14 +227,30 @@ def test_a_cell_without_a_run_has_other_troubles(story: Story, processes: Proces
     assert list(verdicts.nobody_misses(Book.find(), cell, file, processes)) == []
 
 
-def test_check_asks_it_on_the_step_before_and_nowhere_else(
+def test_only_the_step_before_is_asked_and_such_a_cell_is_not_kept(
     story: Story, processes: Processes, storm: Path
 ) -> None:
     book = Book(storm)
-    named = replace(story, solver=replace(story.solver, name="chapter-02/first"))
-    wanted = [(named, named.before), (named, named.solver)]
-    before, solver = board.fill(wanted, 7, processes, lambda trial, ok: None)
-    (found,) = incidents.said(book, before, processes)
-    assert "'missed by nobody'" in found.what
-    assert found.where == f"{CHAPTER}/incidents/a_storm.py:1"
-    assert list(incidents.said(book, solver, processes)) == []
+    named = replace(story, before=book.steps[0], solver=book.steps[1])
+    wanted = [(story, story.before), (story, story.solver)]
+    before, solver = cells.fill(wanted, 7, processes, lambda trial, ok: None)
+    assert list(verdicts.nobody_misses(Book.find(), solver, Path(__file__), processes)) == []
+    missed = replace(before, story=named, step=named.before)
+    assert [check.name for check in cells.unmissed(missed)] == [
+        "missed on the contrast",
+        "missed by nobody",
+    ]
+    assert not cells.agrees(book, missed)
+    guarded = tuple(replace(check, guard=check.ok) for check in missed.checks)
+    assert cells.agrees(book, replace(missed, checks=guarded))
+
+
+def test_a_headline_that_is_not_better_is_found_on_the_solving_step(
+    story: Story, processes: Processes, storm: Path
+) -> None:
+    book = Book(storm)
+    wanted = [(story, story.before), (story, story.solver)]
+    before, solver = cells.fill(wanted, 7, processes, lambda trial, ok: None)
+    assert before.better
+    assert not solver.better  # both have done all tasks
+    assert not cells.agrees(book, replace(solver, story=replace(story, solver=book.steps[1])))

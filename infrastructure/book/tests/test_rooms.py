@@ -28,7 +28,7 @@ MAY_IMPORT = {
         *("stage", "story", "chain"),
     },
 }
-BESIDE = {"__init__.py", "__main__.py", "cli.py", "py.typed"}
+BESIDE = {"__init__.py", "__main__.py", "cli.py", "upkeep.py", "py.typed"}
 MOST_LINES = 250
 
 

@@ -9,28 +9,25 @@ from collections.abc import Iterator
 from functools import partial
 
 from book.chain.chain import Book
-from book.chain.files import on_disk
-from book.chain.kept import digest
+from book.chain.deciding import Deciding
 from book.check.finding import Finding
 from book.check.jobs import Job
 from book.stage.processes import Processes
-from book.testing import collected, exceptions
+from book.testing import collected
 from book.testing.units import Unit, units
 
 LIMIT_S = 120.0
 
 
-def collecting_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
+def collecting_jobs(book: Book, processes: Processes) -> Iterator[Job]:
     """One for each unit; it is asked again when its tests or any code have changed."""
-    listed = exceptions.read(book).model_dump_json()
     for unit in units(book):
-        folders = [unit.path / each for each in unit.tests if (unit.path / each).is_dir()]
-        files = [folder / name for folder in folders for name in on_disk(folder)]
-        if files:
-            parts = (f"{f.name}".encode() + b"\0" + f.read_bytes() for f in files)
-            key = digest([world.encode(), listed.encode(), *parts])
-            run = partial(collects, book, processes, unit)
-            yield Job(f"what {unit.name} collects", f"collects {unit.name} {key}", run)
+        if any((unit.path / each).is_dir() for each in unit.tests):
+            yield Job(
+                f"what {unit.name} collects",
+                partial(Deciding.collection, name=unit.name, folder=unit.path),
+                partial(collects, book, processes, unit),
+            )
 
 
 def collects(book: Book, processes: Processes, unit: Unit) -> list[Finding]:

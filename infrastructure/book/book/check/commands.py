@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from book.chain.chain import Book
+from book.chain.deciding import Deciding
 from book.chain.files import texts
-from book.chain.kept import digest, folder_key
 from book.check.finding import Finding
 from book.check.jobs import Job
 from book.check.texts import CONSOLE
@@ -25,9 +25,8 @@ from book.stage.processes import Processes
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 
 
-def command_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
+def command_jobs(book: Book, processes: Processes) -> Iterator[Job]:
     """README blocks marked ``console check``: the commands run, and print what stands there."""
-    steps = digest([folder_key(step) for step in book.steps])
     for path in texts(book):
         if path.name != "README.md":
             continue
@@ -37,10 +36,9 @@ def command_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
                 line = text[: block.start()].count("\n") + 1
                 where = f"{path.relative_to(book.root).as_posix()}:{line}"
                 body = block["body"]
-                key = digest([world.encode(), steps.encode(), body.encode(), where.encode()])
                 yield Job(
                     f"the commands in {where}",
-                    f"commands {key}",
+                    partial(Deciding.command, where=where, body=body),
                     partial(commands_print, book, processes, body, where),
                 )
 

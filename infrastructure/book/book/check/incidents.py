@@ -7,89 +7,133 @@ is run again only when something that decides its result has changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from book.chain.chain import Book, Step
-from book.chain.kept import Kept, digest, folder_key, shared
 from book.check import verdicts
+from book.check.draw import Draw, Shard
 from book.check.finding import Finding
+from book.replay.cells import Cell, Seen, all_stories, fill, must_hold, trials_of
+from book.replay.known import Known, incident_file
 from book.replay.replay import Story
 from book.scoreboard import board
-from book.scoreboard.board import Cell
 from book.stage.processes import Processes
 
 SEED = 7
+Pair: TypeAlias = tuple[Story, Step]
 
 
-def pairs(book: Book, *, every: bool = False) -> Iterator[tuple[Story, Step]]:
+def pairs(book: Book, *, every: bool = False) -> Iterator[Pair]:
     """The step before, the solving one, and each chapter's end; with ``every`` all that follow."""
     steps = book.steps
-    for story in board.all_stories(book):
+    for story in all_stories(book):
         place = steps.index(story.solver)
         later = steps if every else board.ends(book)
         after = [step for step in later if steps.index(step) > place]
         yield from ((story, step) for step in (story.before, story.solver, *after))
 
 
-def findings(
+@dataclass
+class Asked:
+    """What became of the pairs: findings, how many were known, run and left out."""
+
+    findings: list[Finding] = field(default_factory=list)
+    known: int = 0
+    ran: int = 0
+    lines: list[str] = field(default_factory=list)  # what was drawn, and what was left out
+
+
+def ask(
     book: Book,
     processes: Processes,
-    kept: Kept,
+    known: Known,
     on_job: Callable[[str], None],
     *,
     every: bool = False,
-) -> list[Finding]:
-    """Run the pairs whose result is not known, side by side; what is not as steps.toml says."""
-    asked = list(pairs(book, every=every))
-    known = keys(book, asked)
-    wanted = [(s, t) for s, t in asked if kept.get(known[s.incident.name, t.name]) is None]
-    if wanted:
-        trials = board.trials_of(wanted, SEED)
-        on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
-    for cell in board.fill(wanted, SEED, processes, lambda trial, ok: None):
-        name = cell.story.incident.name
-        found = [asdict(each) for each in said(book, cell, processes)]
-        kept.put(known[name, cell.step.name], found)
-        on_job(f"{name} on {cell.step.name}")
-    return [Finding(**each) for key in known.values() for each in kept.get(key) or []]
+    shard: Shard | None = None,
+    draw: Draw | None = None,
+) -> Asked:
+    """Run the pairs whose result is not known, side by side; what is not as steps.toml says.
+
+    A ``shard`` asks its share of the incidents. A ``draw`` asks each on the step before and on its
+    solver, and of the later ones as many as its time allows.
+    """
+    wanted = list(pairs(book, every=every))
+    if shard is not None:
+        names = shard.of(list(dict.fromkeys(story.incident.name for story, _ in wanted)))
+        wanted = [pair for pair in wanted if pair[0].incident.name in names]
+    result, seen = Asked(), Seen()
+    missing = unknown(known, wanted)
+    result.known = len(wanted) - len(missing)
+    core = [p for p in missing if draw is None or p[1] in (p[0].before, p[0].solver)]
+    _run(book, processes, known, on_job, core, result, seen)
+    if draw is not None:
+        later = [pair for pair in missing if pair not in core]
+        drawn = draw.taken(later, name)
+        for part in drawn:
+            _run(book, processes, known, on_job, part, result, seen)
+        result.lines = drawn.told(name)
+    return result
 
 
-def keys(book: Book, asked: Sequence[tuple[Story, Step]]) -> dict[tuple[str, str], str]:
-    """What decides the result of each pair, as one text, by incident and step."""
-    world = digest(path.read_bytes() for path in shared(book))
-    return {(s.incident.name, step.name): _key(book, world, s, step) for s, step in asked}
+def unknown(known: Known, wanted: Sequence[Pair]) -> list[Pair]:
+    """The pairs that have to run."""
+    return [pair for pair in wanted if known.when(*pair, SEED) is None]
 
 
-def said(book: Book, cell: Cell, processes: Processes) -> Iterator[Finding]:
-    """What is wrong with a cell, and on the step before with the checks that nobody misses."""
-    yield from judged(book, cell)
-    if cell.step == cell.story.before:
-        yield from verdicts.nobody_misses(book, cell, _file(book, cell.story), processes)
+def _run(
+    book: Book,
+    processes: Processes,
+    known: Known,
+    on_job: Callable[[str], None],
+    wanted: Sequence[Pair],
+    result: Asked,
+    seen: Seen,
+) -> None:
+    if not wanted:
+        return
+
+    def judge(cell: Cell) -> None:
+        known.keep(cell, SEED)
+        before = known.disproved.get((cell.story.incident.name, cell.step.name))
+        result.findings += judged(book, cell, before)
+        if cell.step == cell.story.before:
+            open_still.append(cell)
+        on_job(name((cell.story, cell.step)))
+
+    trials = trials_of(wanted, SEED)
+    on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
+    open_still: list[Cell] = []
+    fill(wanted, SEED, processes, lambda trial, ok: None, judge, seen)
+    for cell in open_still:  # when all have ended: it may run contrasts
+        file = incident_file(book, cell.story)
+        result.findings += verdicts.nobody_misses(book, cell, file, processes)
+    result.ran += len(wanted)
 
 
-def judged(book: Book, cell: Cell) -> Iterator[Finding]:
-    """What is wrong with a cell, if it is not what the order of the steps says."""
-    name, step = cell.story.incident.name, cell.step
-    where = _file(book, cell.story).relative_to(book.root).as_posix()
-    again = f"make chapter-{cell.story.solver.name[8:10]} INCIDENT={name} shows it"
+def name(pair: Pair) -> str:
+    """``hung-api on chapter-02/complete``."""
+    return f"{pair[0].incident.name} on {pair[1].name}"
+
+
+def judged(book: Book, cell: Cell, kept: str | None = None) -> Iterator[Finding]:
+    """What is wrong with a cell, if it is not what the order of the steps says.
+
+    ``kept`` is when another run had found it to be so.
+    """
+    told, incident = name((cell.story, cell.step)), cell.story.incident.name
+    where = incident_file(book, cell.story).relative_to(book.root).as_posix()
+    again = f"make chapter-{cell.story.solver.name[8:10]} INCIDENT={incident} shows it"
+    other = f"; the result kept from {kept} said otherwise" if kept else ""
     if cell.error is not None or cell.silent:
-        yield Finding(f"{name} on {step.name}: {cell.why}", where, again)
-    elif step == cell.story.before and cell.holds:
-        what = f"{name} must be missed on {step.name}, the step before, but holds"
-        yield Finding(what, where, f"the trouble or the verdict shows nothing; {again}")
-    elif step != cell.story.before and not cell.holds:
-        yield Finding(f"{name} must hold on {step.name}, but {cell.why}", where, again)
-
-
-def _file(book: Book, story: Story) -> Path:
-    chapter = book.chapter(story.solver.name.partition("/")[0])
-    return chapter.incident_file(story.incident.name)
-
-
-def _key(book: Book, world: str, story: Story, step: Step) -> str:
-    file = _file(book, story)
-    texts = [each.read_bytes() for each in sorted(file.parent.glob(f"{file.stem}.*"))]
-    folders = [folder_key(step), folder_key(story.before)]
-    name = f"incident {story.incident.name} {step.name}"
-    return f"{name} {digest([world.encode(), *texts, *folders])}"
+        yield Finding(f"{told}: {cell.why}{other}", where, again)
+    elif cell.holds and not must_hold(book, cell.story, cell.step):
+        what = f"{incident} must be missed on {cell.step.name}, the step before, but holds"
+        yield Finding(f"{what}{other}", where, f"the trouble or the verdict shows nothing; {again}")
+    elif not cell.holds and must_hold(book, cell.story, cell.step):
+        what = f"{incident} must hold on {cell.step.name}, but {cell.why}"
+        yield Finding(f"{what}{other}", where, again)
+    elif not cell.better:
+        what = f"the headline of {incident} is not better on {cell.step.name}, which solves it"
+        yield Finding(f"{what}{other}", where, again)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from book.chain.chain import Book, Step
+from book.chain.deciding import Deciding
 from book.chain.files import OWN, on_disk
-from book.chain.kept import digest, folder_key
 from book.check.finding import Finding
 from book.check.jobs import Job
 from book.stage.processes import Processes
@@ -34,10 +34,9 @@ LIMIT_S = 120.0
 BY_ASSERTION = {"AssertionError", "Failed"}
 
 
-def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
+def lesson_jobs(book: Book, processes: Processes) -> Iterator[Job]:
     """Rule 2: a lesson fails by assertion before its step, and passes there and ever after."""
     ends = [chapter.steps[-1] for chapter in book.chapters if chapter.steps]
-    listed = exceptions.read(book).model_dump_json().encode()
     for step in book.steps[1:]:
         lesson = step.path / LESSON
         if not lesson.is_file():
@@ -45,10 +44,9 @@ def lesson_jobs(book: Book, processes: Processes, world: str) -> Iterator[Job]:
         place = book.steps.index(step)
         later = [end for end in ends if book.steps.index(end) > place]
         for other in (book.before(step), step, *later):
-            key = digest([world.encode(), listed, lesson.read_bytes(), folder_key(other)])
             yield Job(
                 f"{step.name}'s lesson on {other.name}",
-                f"lesson {step.name} {other.name} {key}",
+                partial(Deciding.lesson, lesson=lesson, other=other),
                 partial(lesson_on, book, processes, step, other),
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from book.check.finding import Rule
+from book.check.hidden import hidden
 from book.check.imports import imports
 from book.check.inventory import inventory
 from book.check.steps import completeness, drift, size_of_lessons
@@ -15,6 +16,7 @@ READING: tuple[Rule, ...] = (
     size_of_lessons,
     completeness,
     imports,
+    hidden,
     inventory,
     links,
     model_ids,

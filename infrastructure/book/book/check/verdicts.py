@@ -12,14 +12,14 @@ from pathlib import Path
 
 from book.chain.chain import Book, Step
 from book.check.finding import Finding, at
+from book.replay.cells import Cell, unmissed
 from book.replay.replay import Story
-from book.scoreboard.board import Cell
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
-from book.story.incident import Check, Evidence, Incident, IncidentError, Run, load
+from book.story.incident import Evidence, Incident, IncidentError, Run, load
 from mock_claude import FaultScriptError
 
 NAME = re.compile(r"^(?:# ?)?((?:AGENT|ANTHROPIC)_[A-Z0-9_]+)=", re.MULTILINE)
@@ -73,12 +73,6 @@ def declared(step: Step) -> set[str]:
     return set(NAME.findall(example.read_text(encoding="utf-8"))) if example.is_file() else set()
 
 
-def unmissed(incident: Incident, run: Run, checks: tuple[Check, ...]) -> list[Check]:
-    """Checks of the cure that hold on the step before, and that are no guards."""
-    own = checks[len(incident.promise(run)) :]
-    return [check for check in own if check.applies and check.ok and not check.guard]
-
-
 def nobody_misses(book: Book, cell: Cell, file: Path, processes: Processes) -> Iterator[Finding]:
     """Checks of the cure that neither the step before (``cell``) nor a contrast misses.
 
@@ -87,7 +81,7 @@ def nobody_misses(book: Book, cell: Cell, file: Path, processes: Processes) -> I
     story, run = cell.story, cell.run
     if run is None or cell.error is not None:
         return
-    open_still = {check.name for check in unmissed(story.incident, run, cell.checks)}
+    open_still = {check.name for check in unmissed(cell)}
     try:
         for seen in _contrasts(story, run, processes) if open_still else ():
             open_still -= {check.name for check in story.incident.cure(seen) if not check.ok}

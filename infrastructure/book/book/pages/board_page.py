@@ -1,8 +1,8 @@
 """``book scoreboard --html``: every incident on every step, as one page that needs only itself.
 
 Prevents a picture of the book that flatters: what misses, what crashed and what was not run are
-each shown as what they are, in words beside the colours. Nothing is fetched and no time is in the
-page, so the same scoreboard gives the same bytes.
+each shown as what they are, in words beside the colours. Nothing is fetched, and the only times are
+those at which cells were measured, so the same scoreboard gives the same bytes.
 """
 
 from __future__ import annotations
@@ -165,6 +165,8 @@ def _cell(cell: Plain | None) -> str:
     elif cell is not None and kind == "misses":
         why = str(cell.get("why") or "no reason was given")
     said = f"<span>{escape(why)}</span>" if why else ""
+    if cell is not None and (measured := cell.get("measured")):
+        said += f"<small>{escape(str(measured)[:16].replace('T', ' '))}</small>"
     return f'<td class="{kind}"><b>{verdict(cell)}</b>{said}</td>'
 
 

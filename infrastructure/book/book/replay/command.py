@@ -11,8 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Chapter
+from book.replay import known as knowing
 from book.replay import present, results, screen
-from book.replay.replay import plan, replay, stories, with_settings
+from book.replay.cells import of_replay
+from book.replay.known import Known
+from book.replay.replay import Replay, Story, plan, replay, stories, with_settings
 from book.stage import trial
 from book.stage.processes import Processes
 
@@ -41,6 +44,7 @@ def run(
     progress = present.progress if details else screen.progress
     replays = []
     with (
+        knowing.opened(book) as known,
         tempfile.TemporaryDirectory(prefix="book-") as scratch,
         Processes(trial.IMPORTS, Path(scratch)) as processes,
         progress(out, [planned for each in wanted for planned, _ in plan(*each)]) as on_done,
@@ -52,6 +56,7 @@ def run(
                 present.intro(out, story, seed)
                 present.outcome(out, done)
             replays.append(done)
+            _keep(known, story, seed, done, as_told=not settings)
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
     if len(replays) > 1 and details:
@@ -59,6 +64,17 @@ def run(
     well = present.conclusion(out, replays)
     screen.closing(out, began, details=details)
     return well
+
+
+def _keep(known: Known, story: Story, seed: int, done: Replay, *, as_told: bool) -> None:
+    """A replay is always run, and leaves what it found to others, if its settings are its own."""
+    cells = of_replay(story, done) if as_told else []
+    for cell in cells:
+        known.keep(cell, seed)
+    told = {id(cell.run) for cell in cells}
+    for row in done.rows:
+        if id(row.run) not in told:
+            known.note(row.run, done.incident.name)
 
 
 def seeds_of(text: str) -> list[int]:

@@ -10,49 +10,21 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Step
-from book.replay import present, replay
-from book.replay.replay import Story
+from book.replay import known as knowing
+from book.replay import present
+from book.replay.cells import Cell, all_stories, fill, trials_of
 from book.stage import trial as trials
 from book.stage.processes import Processes
-from book.stage.schedule import run_all
-from book.stage.simulating import TrialError
-from book.stage.trial import Trial
-from book.story.incident import Check, Evidence, Run
 
 PACKAGES = ("anthropic", "httpx", "uvicorn", "fastapi", "tenacity")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One incident on one step: what was observed and how it was judged, or what went wrong."""
-
-    story: Story
-    step: Step
-    run: Run | None
-    checks: tuple[Check, ...] = ()
-    error: str | None = None
-    silent: tuple[str, ...] = ()  # faults that met no request: then nothing is proven
-
-    @property
-    def holds(self) -> bool:
-        return self.error is None and not self.silent and all(check.ok for check in self.checks)
-
-    @property
-    def why(self) -> str:
-        """Why the cell is red, in one line; empty where it is green."""
-        if self.error is not None:
-            return self.error
-        if self.silent:
-            return f"no request met the fault {', '.join(self.silent)}"
-        return next((str(check) for check in self.checks if not check.ok), "")
 
 
 def ends(book: Book) -> list[Step]:
@@ -60,22 +32,18 @@ def ends(book: Book) -> list[Step]:
     return [book.steps[0], *(chapter.steps[-1] for chapter in book.chapters if chapter.steps)]
 
 
-def all_stories(book: Book) -> list[Story]:
-    """Every incident of the book, in the order of the steps that solve them."""
-    return [
-        story
-        for chapter in book.chapters
-        if any(step.solves for step in chapter.steps)
-        for story in replay.stories(book, chapter)
-    ]
-
-
 def measure(
-    book: Book, seed: int, out: Console, *, incident: str | None, all_steps: bool
+    book: Book,
+    seed: int,
+    out: Console,
+    *,
+    incident: str | None,
+    all_steps: bool,
+    fresh: bool = False,
 ) -> list[Cell]:
-    """Run and judge what a person asked for, with progress shown on ``out``.
+    """What a person asked for: what is known from earlier, or run and judged now with progress.
 
-    Raises ChainError for an incident that the book does not have.
+    With ``fresh`` everything is run. Raises ChainError for an incident that the book does not have.
     """
     steps = list(book.steps) if all_steps else ends(book)
     told = all_stories(book)
@@ -83,67 +51,19 @@ def measure(
     if incident is not None and incident not in names:
         raise ChainError(f"there is no incident {incident!r}. Valid: {', '.join(names)}")
     wanted = [(s, step) for s in told if incident in (None, s.incident.name) for step in steps]
-    with (
-        tempfile.TemporaryDirectory(prefix="book-") as scratch,
-        Processes(trials.IMPORTS, Path(scratch)) as processes,
-        present.progress(out, trials_of(wanted, seed)) as on_done,
-    ):
-        return fill(wanted, seed, processes, on_done)
-
-
-def fill(
-    wanted: Sequence[tuple[Story, Step]],
-    seed: int,
-    processes: Processes,
-    on_done: Callable[[Trial, bool], None],
-) -> list[Cell]:
-    """Run what the wanted cells need, each trial once, and judge them."""
-    trials = trials_of(wanted, seed)
-    seen: dict[tuple[str, str, bool], Run | TrialError] = {}
-    for trial, run in run_all(trials, processes, on_done, keep_errors=True):
-        seen[_key(trial)] = run
-    return [_cell(story, step, seen) for story, step in wanted]
-
-
-def trials_of(wanted: Iterable[tuple[Story, Step]], seed: int) -> list[Trial]:
-    """What has to run: each cell's step, the step before the solver, calm runs where asked for."""
-    found: dict[tuple[str, str, bool], Trial] = {}
-    for story, step in wanted:
-        steps = [(story.before, False), (step, False)]
-        steps += [(step, True)] if story.incident.needs_calm else []
-        for each, calm in steps:
-            trial = Trial(each, story.incident, seed, calm=calm)
-            found.setdefault(_key(trial), trial)
-    return list(found.values())
-
-
-def _key(trial: Trial) -> tuple[str, str, bool]:
-    return trial.incident.name, trial.step.name, trial.calm
-
-
-def _cell(story: Story, step: Step, seen: dict[tuple[str, str, bool], Run | TrialError]) -> Cell:
-    incident = story.incident
-    needed = [
-        seen[incident.name, step.name, False],
-        seen[incident.name, story.before.name, False],
-        seen.get((incident.name, step.name, True)),
-    ]
-    failed = next((each for each in needed if isinstance(each, TrialError)), None)
-    run, before, calm = needed
-    if failed is not None or not isinstance(run, Run) or not isinstance(before, Run):
-        return Cell(story, step, None, error=f"the trial crashed: {_one_line(failed)}")
-    evidence = Evidence(run, before, calm if isinstance(calm, Run) else None)
-    try:
-        checks = (*incident.promise(run), *incident.cure(evidence))
-    except Exception as error:  # noqa: BLE001 - an incident may be wrong in any way: its cell is red
-        return Cell(story, step, run, error=f"the verdict crashed: {_one_line(error)}")
-    return Cell(story, step, run, checks, silent=tuple(incident.silent(run)))
-
-
-def _one_line(error: object) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    last = f" ... {lines[-1].strip()}" if len(lines) > 1 else ""
-    return f"{type(error).__name__}: {lines[0]}{last}"
+    with knowing.opened(book, fresh=fresh) as known:
+        cells = [known.cell(*pair, seed) for pair in wanted]
+        missing = [pair for pair, cell in zip(wanted, cells, strict=True) if cell is None]
+        if missing:
+            with (
+                tempfile.TemporaryDirectory(prefix="book-") as scratch,
+                Processes(trials.IMPORTS, Path(scratch)) as processes,
+                present.progress(out, trials_of(missing, seed)) as on_done,
+            ):
+                made = fill(missing, seed, processes, on_done, partial(known.keep, seed=seed))
+            measured = iter(made)
+            cells = [next(measured) if cell is None else cell for cell in cells]
+    return [cell for cell in cells if cell is not None]
 
 
 def board(book: Book, cells: Sequence[Cell], seed: int) -> dict[str, object]:
@@ -182,6 +102,7 @@ def _entry(cell: Cell) -> dict[str, object]:
         "holds": cell.holds,
         "why": cell.why,
         "error": cell.error,
+        "measured": cell.measured,
     }
     run = cell.run
     if run is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from book.scoreboard.board import Cell
+from book.replay.cells import Cell
 
 ROW, LEFT, COLUMN, TOP = 30, 170, 160, 46
 STYLE = """

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from book.chain.chain import Book
-from book.scoreboard.board import Cell
+from book.replay.cells import Cell
 
 
 def show(out: Console, cells: Sequence[Cell], seed: int) -> None:
@@ -33,6 +33,10 @@ def show(out: Console, cells: Sequence[Cell], seed: int) -> None:
     table.add_section()
     table.add_row("holds", *(f"{count} of {len(names)}" for count in kept))
     out.print(table)
+    earlier = sorted(cell.measured for cell in cells if cell.kept and cell.measured)
+    if earlier:
+        what = f"{len(earlier)} of {len(cells)} cells were measured earlier, when it says (UTC)"
+        out.print(f"{what}; FRESH=1 (--fresh) measures anew")
     for cell in cells:
         if not cell.holds:
             what = f"{cell.story.incident.name} on {cell.step.name}: {cell.why}"
@@ -50,4 +54,6 @@ def is_staircase(book: Book, cells: Sequence[Cell]) -> bool:
 def _word(cell: Cell | None) -> str:
     if cell is None:
         return "[dim]not run[/]"
-    return "[green]holds[/]" if cell.holds else "[red]misses[/]"
+    word = "[green]holds[/]" if cell.holds else "[red]misses[/]"
+    when = cell.measured[5:16].replace("T", " ") if cell.kept and cell.measured else ""
+    return f"{word} [dim]{when}[/]" if when else word

@@ -25,9 +25,14 @@ def note_events(file: Path) -> None:
 
     def note(event: Any) -> None:
         line = {"event": type(event).__name__, "at": time.monotonic(), "fields": asdict(event)}
-        sink.write(json.dumps(line, default=str) + "\n")
+        sink.write(json.dumps(line, default=_word) + "\n")
 
     package.subscribe(note)
+
+
+def _word(value: object) -> str:
+    """An error is noted by its class: what it says may hold a task's words."""
+    return type(value).__name__ if isinstance(value, BaseException) else str(value)
 
 
 def events_in(file: Path, zero: float) -> tuple[Noted, ...]:

@@ -111,8 +111,11 @@ class Headline:
         return new < old if self.better == "lower" else new > old
 
     def shown(self, run: Run) -> str:
-        """The figure of a run as one says it: 3.7 s, 86.5%, $142; or "not measured"."""
-        value = self.of(run)
+        """The figure of a run as one says it."""
+        return self.say(self.of(run))
+
+    def say(self, value: float | None) -> str:
+        """A figure as one says it: 3.7 s, 86.5%, $142; or "not measured"."""
         if value is None:
             return show(None, self.unit)
         if self.unit == "%":

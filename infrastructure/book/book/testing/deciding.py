@@ -6,6 +6,7 @@ others, without what belongs to those projects alone: their tests, documents and
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import re
 import stat
@@ -17,8 +18,8 @@ from pathlib import Path, PurePosixPath
 
 import mock_claude
 from book.chain.chain import Book
+from book.chain.contents import digest
 from book.chain.files import on_disk
-from book.chain.kept import digest
 from book.stage import processes
 from book.testing.units import Unit, units
 
@@ -36,7 +37,7 @@ class Tree:
         self.names = on_disk(book.root)
         self.all_names = frozenset(self.names)
         self.units = units(book)
-        self._hashes: dict[str, bytes] = {}
+        self._hashes: dict[str, str] = {}
 
     @cached_property
     def projects(self) -> dict[str, tuple[PurePosixPath, set[str], str]]:
@@ -103,18 +104,17 @@ class Tree:
         """Of these files as they are now, and of all that decides every result."""
         said = (what, of, str(self.examples), platform.python_version(), sys.implementation.name)
         system = (platform.system(), platform.machine())
-        parts = [word.encode() for word in (*said, *system)]
-        parts += [self.harness]
+        parts = [*said, *system, self.harness]
         parts += [self._hash(name) for name in sorted(names)]
         return f"{what} {digest(parts)}"
 
     @cached_property
-    def harness(self) -> bytes:
+    def harness(self) -> str:
         """What runs all tests, wherever it is installed: this room, and the fixtures for all."""
         files = [*Path(__file__).parent.glob("*.py"), Path(processes.__file__)]
         fixtures = Path(mock_claude.__file__).parent
         files += [path for path in fixtures.rglob("*") if "__pycache__" not in path.parts]
-        return digest(path.read_bytes() for path in sorted(files) if path.is_file()).encode()
+        return digest(_sum(path.read_bytes()) for path in sorted(files) if path.is_file())
 
     def _within(self, unit: Unit) -> PurePosixPath:
         return PurePosixPath(unit.path.relative_to(self.book.root).as_posix())
@@ -122,15 +122,18 @@ class Tree:
     def _below(self, folder: PurePosixPath) -> Iterator[str]:
         return (name for name in self.names if name.startswith(f"{folder}/"))
 
-    def _hash(self, name: str) -> bytes:
+    def _hash(self, name: str) -> str:
         if name not in self._hashes:
             path = self.book.root / name
             mode = path.lstat().st_mode
-            kind = b"x" if mode & stat.S_IXUSR else b"-"
+            kind = "x" if mode & stat.S_IXUSR else "-"
             link = str(path.readlink()) if stat.S_ISLNK(mode) else ""
-            parts = (name.encode(), kind, link.encode(), path.read_bytes())
-            self._hashes[name] = digest(parts).encode()
+            self._hashes[name] = digest((name, kind, link, _sum(path.read_bytes())))
         return self._hashes[name]
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _plain(requirement: str) -> str:

@@ -1,0 +1,96 @@
+"""The commands of ``book`` for those who keep the repository; ``cli`` has those for readers."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from book.chain import generate
+from book.chain.chain import Book, ChainError
+from book.replay import present
+from book.testing import units
+
+app = typer.Typer()
+FAILED = 1
+
+
+@app.command()
+def propagate(
+    step: Annotated[
+        str | None, typer.Argument(help="where the edit is; or wherever one is")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="only list what would change")] = False,
+) -> None:
+    """Carry an edit of a step down the chain, then format, type-check and test what it touched."""
+    out = present.console()
+    testing = needs_tests()
+    from book.propagation import run as flow
+
+    book = Book.find()
+    verify = partial(testing.verify, book, out=out)
+    if not flow.run(book, step, dry_run=dry_run, out=out, verify=verify):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def new(
+    step: Annotated[str, typer.Argument(help="its folder's name: words-joined-by-hyphens")],
+    after: Annotated[str, typer.Option(help="the step to copy, such as chapter-02/with-retries")],
+) -> None:
+    """Add a step: a copy of another, with its entry, lesson and README to fill in."""
+    from book.lessons import new_step
+
+    book = Book.find()
+    folder = new_step.create(book, step, after)
+    print(folder.relative_to(book.root))
+    for line in new_step.what_is_next(Book(book.root), folder):
+        print(line)
+
+
+@app.command()
+def check(
+    fast: Annotated[bool, typer.Option(help="leave out what runs code")] = False,
+    every: Annotated[bool, typer.Option(help="incidents on all later steps, too")] = False,
+    fresh: Annotated[bool, typer.Option(help="use no result of an earlier command")] = False,
+    shard: Annotated[str, typer.Option(help="a share of what runs code: 1/4")] = "",
+    draw: Annotated[float | None, typer.Option(help="draw later steps for so many seconds")] = None,
+) -> None:
+    """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
+    needs_tests()
+    from book.check import checking
+
+    wanted = checking.Wanted.of(book := Book.find(), fast, every, fresh, shard, draw)
+    if not checking.run(book, present.console(), wanted):
+        raise typer.Exit(FAILED)
+
+
+@app.command("generate")
+def generate_blocks() -> None:
+    """Write the generated blocks of READMEs and workflow anew."""
+    book = Book.find()
+    for path in generate.write(book, units.blocks(book)):
+        print(path.relative_to(book.root))
+
+
+@app.command("units")
+def list_units(
+    since: Annotated[str, typer.Option(help="only units that changed since this commit")] = "",
+) -> None:
+    """What `book test` knows, as JSON: for a matrix of jobs."""
+    book = Book.find()
+    found = units.changed(book, since) if since else units.units(book)
+    print(json.dumps([unit.name for unit in found]))
+
+
+def needs_tests() -> ModuleType:
+    """The parts that need pytest: a reader who only replays incidents has not installed it."""
+    try:
+        from book.testing import running as testing
+    except ModuleNotFoundError as missing:
+        todo = "`make test` or `uv sync --all-packages` installs what tests need"
+        raise ChainError(f"{missing.name} is not installed; {todo}") from None
+    return testing
