@@ -24,6 +24,7 @@ from book.scoreboard import board
 from book.stage import trial
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.simulating import TooBusy
 from book.stage.trial import Trial
 from book.story.incident import Evidence, Incident, Run, load
 from readiness.checklist import Proof, Score, score, with_proofs
@@ -34,8 +35,6 @@ FRIENDLY = "happy-path"
 TARGET = "0.99"  # of tasks answered rightly; a promise that this chapter makes up
 DAYS = 30
 AT_ONCE = 10  # trials: figures here are counts, which suffer less from neighbours than latencies
-# Those that last longest first, so that the last ones to begin are short.
-LONGEST_FIRST = ("hung-api", "search-outage", "primary-flaps", "rate-limit-storm", "weather-down")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,8 @@ class Won:
 def show(book: Book, chapter: Chapter, out: Console, *, seed: int, by: str, revenue: str) -> None:
     """Run it and show it: ``by`` ranks the changes, ``revenue`` is US dollars earned a minute.
 
-    Raises ChainError for another ranking, or a revenue that is no number of 0 or more.
+    Raises ChainError for another ranking, or a revenue that is no number of 0 or more, and TooBusy,
+    at its end where it can, when the machine was too busy for some of it.
     """
     import mindset_terminal
 
@@ -92,13 +92,18 @@ def show(book: Book, chapter: Chapter, out: Console, *, seed: int, by: str, reve
     ):
         done = list(run_all(planned, processes, on_done, at_once=AT_ONCE))
     runs = {(t.incident.name, t.step.name, t.calm): r for t, r in done if isinstance(r, Run)}
-    calm = runs[FRIENDLY, book.steps[0].name, False]
+    spoiled = [str(r) for _, r in done if isinstance(r, TooBusy)]
+    calm = runs.get((FRIENDLY, book.steps[0].name, False))
     told = tell(book, runs)
+    if calm is None or not told:
+        raise TooBusy(spoiled[0])
     mindset_terminal.days(out, calm, told)
     mindset_terminal.checklist(out, readiness(chapter, told))
     mindset_terminal.error_budget(out, calm, told, revenue_usd)
     mindset_terminal.costs(out, calm)
     mindset_terminal.changes(out, told, by)
+    if spoiled:
+        raise TooBusy("\n".join([*spoiled, "the figures above leave these incidents out"]))
 
 
 def friendly(chapter: Chapter) -> Incident:
@@ -109,12 +114,8 @@ def friendly(chapter: Chapter) -> Incident:
 def trials(book: Book, chapter: Chapter, seed: int) -> list[Trial]:
     """The friendly day on the baseline; each incident on the baseline and on its solving step."""
     first = book.steps[0]
-    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    told = sorted(
-        board.all_stories(book), key=lambda story: order.get(story.incident.name, len(order))
-    )
     found = [Trial(first, friendly(chapter), seed)]
-    for story in told:
+    for story in board.all_stories(book):
         crowded = replace(story.incident, trials_at_once=AT_ONCE)
         found += [Trial(first, crowded, seed), Trial(story.solver, crowded, seed)]
         found += [Trial(first, crowded, seed, calm=True)] if crowded.needs_calm else []
@@ -124,13 +125,20 @@ def trials(book: Book, chapter: Chapter, seed: int) -> list[Trial]:
 def tell(book: Book, runs: Mapping[tuple[str, str, bool], Run]) -> list[Told]:
     """Judge the baseline by each incident's verdict; ``runs`` by incident, step and calmness.
 
-    A ratio to the step before is a ratio to the baseline itself here: that step was not run.
+    A ratio to the step before is a ratio to the baseline itself here: that step was not run. An
+    incident that lacks a run is left out.
     """
     told = []
     for story in board.all_stories(book):
         name, first = story.incident.name, book.steps[0].name
-        baseline, solved = runs[name, first, False], runs[name, story.solver.name, False]
-        evidence = Evidence(baseline, baseline, runs.get((name, first, True)))
+        baseline, solved = (
+            runs.get((name, first, False)),
+            runs.get((name, story.solver.name, False)),
+        )
+        quiet = runs.get((name, first, True))
+        if baseline is None or solved is None or (story.incident.needs_calm and quiet is None):
+            continue
+        evidence = Evidence(baseline, baseline, quiet)
         checks = (*story.incident.promise(baseline), *story.incident.lesson(evidence))
         told.append(Told(story, baseline, solved, all(check.ok for check in checks)))
     return told

@@ -17,7 +17,8 @@ from book.chain import generate
 from book.chain.chain import Book, ChainError
 from book.lessons import agents
 from book.replay import command, demonstration, present
-from book.stage.simulating import TrialError
+from book.replay.closing import FAILED, UNJUDGED
+from book.stage.simulating import TooBusy, TrialError
 from book.story.incident import IncidentError
 from book.testing import units
 from mock_claude import FaultScriptError
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-FAILED, WRONG = 1, 2
+WRONG = 2
 
 
 @app.command("list")
@@ -60,8 +61,7 @@ def run(
         demonstration.load(found)(book, found, out, seed=seed, by=by, revenue=revenue)
         return
     numbers = command.seeds_of(seeds) or [seed]
-    if not command.run(book, found, incident, numbers, set_ or [], save, out):
-        raise typer.Exit(FAILED)
+    raise typer.Exit(command.run(book, found, incident, numbers, set_ or [], save, out))
 
 
 @app.command()
@@ -92,8 +92,7 @@ def scoreboard(
         save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     html.parent.mkdir(parents=True, exist_ok=True)
     out.print(f"The same as a page: {board_page.write(figures, html)}")
-    if not board_terminal.is_staircase(book, cells):
-        raise typer.Exit(FAILED)
+    raise typer.Exit(board_terminal.exit_code(book, cells))
 
 
 @app.command()
@@ -196,14 +195,16 @@ def export(
 def check(
     fast: Annotated[bool, typer.Option(help="leave out what runs code")] = False,
     every: Annotated[bool, typer.Option(help="incidents on all later steps, too")] = False,
+    unjudged: Annotated[
+        float, typer.Option(help="the share of pairs that a busy machine may leave unjudged")
+    ] = 0.25,
 ) -> None:
     """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
     out = present.console()
     _testing()
     from book.check import checking
 
-    if not checking.run(Book.find(), out, fast=fast, every=every):
-        raise typer.Exit(FAILED)
+    raise typer.Exit(checking.run(Book.find(), out, fast=fast, every=every, unjudged=unjudged))
 
 
 @app.command("generate")
@@ -244,4 +245,4 @@ def main() -> None:
         sys.exit(WRONG)
     except TrialError as error:
         error_console.print(f"[red]book:[/] {escape(str(error))}")
-        sys.exit(FAILED)
+        sys.exit(UNJUDGED if isinstance(error, TooBusy) else FAILED)

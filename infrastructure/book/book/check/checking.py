@@ -16,6 +16,8 @@ from book.check import commands, jobs, lessons
 from book.check import incidents as check_incidents
 from book.check.finding import Finding
 from book.check.rules import READING
+from book.replay.closing import FAILED, UNJUDGED
+from book.scoreboard.board import Cell
 from book.stage import trial
 from book.stage.processes import Processes
 from book.testing.running import IMPORTS
@@ -33,13 +35,17 @@ def lessons_and_commands(
     return jobs.run(asked, processes, kept, on_job)
 
 
-def run(book: Book, out: Console, *, fast: bool, every: bool = False) -> bool:
-    """Check everything, or only what needs no code to run; whether nothing was found.
+def run(
+    book: Book, out: Console, *, fast: bool, every: bool = False, unjudged: float = 0.25
+) -> int:
+    """Check everything, or only what needs no code to run; the exit code of what was found.
 
-    With ``every``, incidents run on all steps from the one before their own to the last.
+    With ``every``, incidents run on all steps from the one before their own to the last. Up to
+    the share ``unjudged`` of the pairs may stay without a verdict on a busy machine: UNJUDGED.
     """
     began = time.monotonic()
     found: list[Finding] = []
+    spoiled: list[Cell] = []
     for rule in READING:
         found += rule(book)
     if not fast:
@@ -54,9 +60,15 @@ def run(book: Book, out: Console, *, fast: bool, every: bool = False) -> bool:
 
             try:
                 found += lessons_and_commands(book, processes, kept, on_job)
-                found += check_incidents.findings(book, processes, kept, on_job, every=every)
+                found += check_incidents.findings(
+                    book, processes, kept, on_job, every=every, on_unjudged=spoiled.append
+                )
             finally:
                 kept.save()  # Ctrl-C keeps what was found out
+    found += check_incidents.too_many(book, spoiled, unjudged, every=every)
+    for cell in spoiled:
+        what = f"{cell.story.incident.name} on {cell.step.name}: {cell.why}"
+        out.print(f"[yellow]not judged[/] {escape(what)}", soft_wrap=True)
     for each in found:
         out.print(f"[red]{escape(each.where)}[/]: {escape(each.what)}", soft_wrap=True)
         out.print(f"    mend: {escape(each.mend)}", soft_wrap=True)
@@ -64,5 +76,6 @@ def run(book: Book, out: Console, *, fast: bool, every: bool = False) -> bool:
         ", what runs code left out" if fast else " and what runs code"
     )
     summary = f"{len(found)} findings" if found else "nothing found"
+    summary += f", {len(spoiled)} pairs not judged" if spoiled else ""
     out.print(f"{summary}: {what}, {len(book.steps)} steps, {time.monotonic() - began:.1f} s")
-    return not found
+    return FAILED if found else UNJUDGED if spoiled else 0

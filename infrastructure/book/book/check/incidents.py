@@ -38,8 +38,12 @@ def findings(
     on_job: Callable[[str], None],
     *,
     every: bool = False,
+    on_unjudged: Callable[[Cell], None] = lambda cell: None,
 ) -> list[Finding]:
-    """Run the pairs whose result is not known, side by side; what is not as steps.toml says."""
+    """Run the pairs whose result is not known, side by side; what is not as steps.toml says.
+
+    ``on_unjudged`` gets those on which a busy machine allows no verdict; of them nothing is kept.
+    """
     asked = list(pairs(book, every=every))
     known = keys(book, asked)
     wanted = [(s, t) for s, t in asked if kept.get(known[s.incident.name, t.name]) is None]
@@ -48,9 +52,22 @@ def findings(
         on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
     for cell in board.fill(wanted, SEED, processes, lambda trial, ok: None):
         name = cell.story.incident.name
+        if cell.unjudged:
+            on_unjudged(cell)
+            continue
         kept.put(known[name, cell.step.name], [asdict(each) for each in judged(book, cell)])
         on_job(f"{name} on {cell.step.name}")
     return [Finding(**each) for key in known.values() for each in kept.get(key) or []]
+
+
+def too_many(
+    book: Book, unjudged: Sequence[Cell], share: float, *, every: bool = False
+) -> Iterator[Finding]:
+    """A finding where more than this share of the pairs has no verdict: then little is proven."""
+    number = sum(1 for _ in pairs(book, every=every)) if unjudged else 0
+    if len(unjudged) > share * number:
+        what = f"{len(unjudged)} of {number} pairs are not judged: the machine was too busy"
+        yield Finding(what, "incidents", "run it again when less runs beside it")
 
 
 def keys(book: Book, asked: Sequence[tuple[Story, Step]]) -> dict[tuple[str, str], str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Chapter
-from book.replay import present, results
+from book.replay import closing, present, results
 from book.replay.replay import plan, replay, stories, with_settings
 from book.stage import trial
 from book.stage.processes import Processes
@@ -24,8 +24,8 @@ def run(
     settings: Sequence[str],
     save: Path | None,
     out: Console,
-) -> bool:
-    """Replay the chapter's incidents, or one, under each seed; whether all is as steps.toml says.
+) -> int:
+    """Replay the chapter's incidents, or one, under each seed: the exit code of what was found.
 
     ``settings`` are the reader's own (``NAME=VALUE``); ``save`` also takes the figures, as JSON.
     """
@@ -46,8 +46,8 @@ def run(
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
     if len(replays) > 1:
-        present.summary(out, replays)
-    return present.conclusion(out, replays)
+        closing.summary(out, replays)
+    return closing.conclusion(out, replays)
 
 
 def seeds_of(text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 Prevents an incident that was tuned until it passed: the step before must miss, the solving step
 must hold, both must keep the promise without the trouble, and every fault rule must have fired.
+A run that the machine spoiled is not judged, and neither is what would be compared with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from book.chain.chain import Book, ChainError, Chapter, Step
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.simulating import TrialError
 from book.stage.trial import Trial
 from book.story.incident import Check, Evidence, Incident, Run, load
 
@@ -41,11 +43,26 @@ class Row:
 
 @dataclass(frozen=True)
 class Replay:
-    """One incident under one seed."""
+    """One incident under one seed: what was judged, and why the other trials were not."""
 
     incident: Incident
     seed: int
     rows: tuple[Row, ...]
+    unjudged: tuple[tuple[Trial, str], ...] = ()
+
+    @property
+    def before(self) -> Row | None:
+        """The step before, under trouble; None where it was not judged."""
+        return self._expected(False)
+
+    @property
+    def solver(self) -> Row | None:
+        """The solving step under trouble; None where it was not judged."""
+        return self._expected(True)
+
+    def _expected(self, holds: bool) -> Row | None:
+        trouble = (row for row in self.rows if not row.trial.calm)
+        return next((row for row in trouble if row.expected is holds), None)
 
     @property
     def problems(self) -> list[str]:
@@ -131,28 +148,34 @@ def replay(
     plans = [plan(story, seed) for story, seed in told]
     runs = run_all([trial for planned in plans for trial, _ in planned], processes, on_done)
     for (story, seed), planned in zip(told, plans, strict=True):
-        seen = [run for _, run in islice(runs, len(planned))]
-        yield judge(story.incident, seed, planned, [run for run in seen if isinstance(run, Run)])
+        yield judge(story.incident, seed, planned, [run for _, run in islice(runs, len(planned))])
 
 
 def judge(
     incident: Incident,
     seed: int,
     planned: Sequence[tuple[Trial, bool | None]],
-    runs: Sequence[Run],
+    runs: Sequence[Run | TrialError],
 ) -> Replay:
     """Apply the verdict: the promise to every run, the lesson to the runs under trouble.
 
-    The first planned trial is that of the step before the solving one.
+    The first planned trial is that of the step before the solving one. An error in a run's place
+    leaves it unjudged, and what is compared with it.
     """
     before = runs[0]
     calm = {
         trial.step.name: run for (trial, _), run in zip(planned, runs, strict=True) if trial.calm
     }
-    rows = []
+    rows: list[Row] = []
+    unjudged: list[tuple[Trial, str]] = []
     for (trial, expected), run in zip(planned, runs, strict=True):
-        checks = list(incident.promise(run))
-        if not trial.calm:
-            checks += incident.lesson(Evidence(run, before, calm[trial.step.name]))
-        rows.append(Row(trial, run, tuple(checks), expected))
-    return Replay(incident, seed, tuple(rows))
+        start, quiet = (run, run) if trial.calm else (before, calm[trial.step.name])
+        if isinstance(run, Run) and isinstance(start, Run) and isinstance(quiet, Run):
+            checks = list(incident.promise(run))
+            if not trial.calm:
+                checks += incident.lesson(Evidence(run, start, quiet))
+            rows.append(Row(trial, run, tuple(checks), expected))
+        else:
+            spoiled = next(each for each in (run, start, quiet) if isinstance(each, TrialError))
+            unjudged.append((trial, str(spoiled)))
+    return Replay(incident, seed, tuple(rows), tuple(unjudged))

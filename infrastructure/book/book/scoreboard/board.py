@@ -2,7 +2,7 @@
 
 Prevents a picture that is drawn instead of measured: each cell is a run under trouble, judged by
 the incident's own verdict. A trial that crashes makes its cell red, with the reason; the board is
-whole all the same.
+whole all the same. Where the machine was too busy to tell, the cell is not judged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from book.replay.replay import Story
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
-from book.stage.simulating import TrialError
+from book.stage.simulating import TooBusy, TrialError
 from book.stage.trial import Trial
 from book.story.incident import Check, Evidence, Run
 
@@ -40,6 +40,7 @@ class Cell:
     checks: tuple[Check, ...] = ()
     error: str | None = None
     silent: tuple[str, ...] = ()  # faults that met no request: then nothing is proven
+    unjudged: bool = False  # the machine was too busy; ``error`` tells more
 
     @property
     def holds(self) -> bool:
@@ -128,8 +129,12 @@ def _cell(story: Story, step: Step, seen: dict[tuple[str, str, bool], Run | Tria
         seen[incident.name, story.before.name, False],
         seen.get((incident.name, step.name, True)),
     ]
-    failed = next((each for each in needed if isinstance(each, TrialError)), None)
+    errors = [each for each in needed if isinstance(each, TrialError)]
+    errors.sort(key=lambda error: isinstance(error, TooBusy))  # a crash says more
+    failed = errors[0] if errors else None
     run, before, calm = needed
+    if isinstance(failed, TooBusy):
+        return Cell(story, step, None, error=str(failed), unjudged=True)
     if failed is not None or not isinstance(run, Run) or not isinstance(before, Run):
         return Cell(story, step, None, error=f"the trial crashed: {_one_line(failed)}")
     evidence = Evidence(run, before, calm if isinstance(calm, Run) else None)
@@ -182,6 +187,7 @@ def _entry(cell: Cell) -> dict[str, object]:
         "holds": cell.holds,
         "why": cell.why,
         "error": cell.error,
+        "unjudged": cell.unjudged,
     }
     run = cell.run
     if run is not None:
