@@ -11,20 +11,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from book.story.incident import Check, Evidence, Incident, Run, Task, Workload, at_least, at_most
-from book.story.wishes import Wishes
+from book.story.wishes import Wishes, at
 from mock_claude import FaultScript
 
 MODEL = "claude-sonnet-5-5"
 
 
 def workload(seed: int) -> Workload:
-    """200 tasks of one or two model calls, 40 at once after two seconds; a user waits twelve."""
+    """200 tasks of one or two model calls, twelve or thirteen a second; a user waits twelve seconds.
+
+    They come by the clock: users who wait for their turn would end the run with hung calls alone.
+    """
     wishes = Wishes(seed)
 
     def task(user: int) -> Task:
-        return wishes.weather_and_sum(user) if user % 2 else wishes.echo(user)
+        wish = wishes.weather_and_sum(user) if user % 2 else wishes.echo(user)
+        return at(user * 0.08, wish)
 
-    return Workload(tuple(task(user) for user in range(200)), at_once=40, limit_s=12.0, ramp_s=2.0)
+    return Workload(tuple(task(user) for user in range(200)), at_once=200, limit_s=12.0)
 
 
 def promise(run: Run) -> list[Check]:

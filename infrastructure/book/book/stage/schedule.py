@@ -55,14 +55,18 @@ class Line:
             self._waiting.sort(key=lambda each: (each.places == self._places, -each.length_s))
             self._changed.notify_all()
 
+    def may_begin(self) -> bool:
+        """Whether somebody could begin now."""
+        with self._changed:
+            return self._choose() is not None
+
     def take(self) -> tuple[int, int] | None:
         """Who begins next, with the places taken; waits for it. None when all is over."""
         with self._changed:
             while not self._closed:
                 chosen = self._choose()
                 if chosen is not None:
-                    self._waiting.remove(chosen)
-                    self._free -= chosen.places
+                    self._begin(chosen)
                     return chosen.who, chosen.places
                 if not self._waiting and self._free == self._places:
                     break
@@ -81,11 +85,16 @@ class Line:
             self._closed = True
             self._changed.notify_all()
 
+    def _begin(self, chosen: _Asks) -> None:
+        place = self._waiting.index(chosen)
+        for before in self._waiting[:place]:
+            before.passed += 1
+        del self._waiting[place]
+        self._free -= chosen.places
+
     def _choose(self) -> _Asks | None:
-        for place, each in enumerate(self._waiting):
+        for each in self._waiting:
             if each.places <= self._free:
-                for before in self._waiting[:place]:
-                    before.passed += 1
                 return each
             if each.passed >= PATIENCE or each.places == self._places:
                 return None
