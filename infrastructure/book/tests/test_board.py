@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from throw_away import on_any_machine
 
 from book.chain.chain import Book
 from book.chain.kept import Kept
@@ -64,7 +65,7 @@ def story(book: Book, incident: Incident = INCIDENT) -> Story:
 def filled(book: Book, processes: Processes, incident: Incident) -> list[Cell]:
     told = story(book, incident)
     wanted = [(told, told.before), (told, told.solver)]
-    return board.fill(wanted, 11, processes, lambda trial, ok: None)
+    return board.fill(wanted, 11, processes, lambda trial, ok: None, on_any_machine)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def test_a_step_that_cannot_start_is_a_red_cell_beside_the_others(
     told = story(book)
     broken = replace(told.solver, name="broken", path=tmp_path)
     wanted = [(told, told.before), (told, broken)]
-    before, crashed = board.fill(wanted, 11, processes, lambda trial, ok: None)
+    before, crashed = board.fill(wanted, 11, processes, lambda trial, ok: None, on_any_machine)
     assert before.run is not None
     assert crashed.run is None
     assert crashed.why.startswith("the trial crashed: TrialError: broken ended early")

@@ -51,7 +51,7 @@ def lesson_on(book: Book, processes: Processes, step: Step, other: Step) -> list
     """Run ``step``'s lesson on ``other``'s agent, in a copy of its folder."""
     before = other is book.before(step)
     where = (step.path / LESSON).relative_to(book.root).as_posix()
-    with tempfile.TemporaryDirectory(prefix="book-") as scratch:
+    with tempfile.TemporaryDirectory(dir=processes.scratch) as scratch:
         for name in on_disk(other.path):
             if name not in OWN:
                 target = Path(scratch) / name

@@ -19,6 +19,7 @@ from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
+from book.stage.waiting import Waited, too_busy
 from book.story.incident import Check, Evidence, Incident, Run, load
 
 
@@ -140,13 +141,16 @@ def replay(
     told: Sequence[tuple[Story, int]],
     processes: Processes,
     on_done: Callable[[Trial, bool], None],
+    *,
+    is_too_busy: Callable[[Waited], bool] = too_busy,
 ) -> Iterator[Replay]:
     """Replay stories, each under its seed, and yield each as soon as it is complete, in order.
 
     Trials of several stories run side by side. Raises TrialError where one cannot be run.
     """
     plans = [plan(story, seed) for story, seed in told]
-    runs = run_all([trial for planned in plans for trial, _ in planned], processes, on_done)
+    each = [trial for planned in plans for trial, _ in planned]
+    runs = run_all(each, processes, on_done, is_too_busy=is_too_busy)
     for (story, seed), planned in zip(told, plans, strict=True):
         yield judge(story.incident, seed, planned, [run for _, run in islice(runs, len(planned))])
 

@@ -25,6 +25,7 @@ from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.simulating import TooBusy, TrialError
 from book.stage.trial import Trial
+from book.stage.waiting import Waited, too_busy
 from book.story.incident import Check, Evidence, Run
 
 PACKAGES = ("anthropic", "httpx", "uvicorn", "fastapi", "tenacity")
@@ -97,11 +98,14 @@ def fill(
     seed: int,
     processes: Processes,
     on_done: Callable[[Trial, bool], None],
+    is_too_busy: Callable[[Waited], bool] = too_busy,
 ) -> list[Cell]:
     """Run what the wanted cells need, each trial once, and judge them."""
     trials = trials_of(wanted, seed)
     seen: dict[tuple[str, str, bool], Run | TrialError] = {}
-    for trial, run in run_all(trials, processes, on_done, keep_errors=True):
+    for trial, run in run_all(
+        trials, processes, on_done, keep_errors=True, is_too_busy=is_too_busy
+    ):
         seen[_key(trial)] = run
     return [_cell(story, step, seen) for story, step in wanted]
 

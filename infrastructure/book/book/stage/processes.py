@@ -3,7 +3,7 @@
 Importing the SDK costs over a second of CPU. On Linux children are forked from a server process
 that has done the imports and nothing else (no thread, event loop or client in it); elsewhere they
 are spawned. Each child leads a process group of its own: ``kill_all`` ends the groups, and a child
-whose parent has died ends itself.
+whose parent has died ends itself. What a killed command leaves else, a guard cleans up.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+from book.stage.guard import Guard
 
 FORKS = sys.platform == "linux"
 GRACE_S = 5.0
@@ -52,14 +55,21 @@ class Processes:
     _commands: list[subprocess.Popen[str]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
+    _guard: Guard = field(init=False)
 
     def __enter__(self) -> Processes:
+        self._guard = Guard()
+        self._guard.folder(self.scratch)
         if FORKS:
             _start_fork_server(["book.stage.processes", *self.imports])
+            if (server := _fork_server()) is not None:  # it would finish its imports first
+                self._guard.begun(server)
+            self._guard.folder(Path(util.get_temp_dir()))  # the fork server's socket lies there
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         self.kill_all()
+        self._guard.dismiss()
         if FORKS and exc_type is not None:
             _kill_fork_server()
 
@@ -74,6 +84,7 @@ class Processes:
             process = _process(name, theirs, output, target, args)
             process.start()
             self._live.append(process)
+            self._guard.begun(_pid(process))
         theirs.close()
         ended_well = False
         try:
@@ -84,6 +95,7 @@ class Processes:
             if ended_well:
                 process.join(GRACE_S)
             _kill(process)
+            self._guard.ended(_pid(process))
 
     def run(
         self, command: Sequence[str], cwd: Path, env: dict[str, str] | None = None
@@ -104,7 +116,9 @@ class Processes:
                 start_new_session=True,
             )
             self._commands.append(program)
+            self._guard.begun(program.pid)
         printed, _ = program.communicate()
+        self._guard.ended(program.pid)
         return subprocess.CompletedProcess(command, program.returncode, printed)
 
     @contextlib.contextmanager
@@ -150,12 +164,17 @@ def _start_fork_server(imports: Sequence[str]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _kill_fork_server() -> None:
-    """It ends by itself when we do, but only after its imports: too late for a Ctrl-C."""
+def _fork_server() -> int | None:
+    """The server's process id. There is no public way."""
     from multiprocessing import forkserver
 
-    # There is no public way; without this attribute the server ends a second or two later.
-    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    pid: int | None = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    return pid
+
+
+def _kill_fork_server() -> None:
+    """It ends by itself when we do, but only after its imports: too late for a Ctrl-C."""
+    pid = _fork_server()
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -167,6 +186,11 @@ def _process(name: str, *args: object) -> BaseProcess:
             target=_in_child, args=args, name=name
         )
     return multiprocessing.get_context("spawn").Process(target=_in_child, args=args, name=name)
+
+
+def _pid(process: BaseProcess) -> int:
+    assert process.pid is not None, "it was started"
+    return process.pid
 
 
 def _kill(process: BaseProcess) -> None:

@@ -123,7 +123,7 @@ def watched(
     with (
         _turn_to_start() as starting,
         processes.child("simulator", serve, trial.seed, incident.faults) as simulator,
-        tempfile.TemporaryDirectory(prefix="book-") as folder,
+        tempfile.TemporaryDirectory(dir=processes.scratch) as folder,
     ):
         url = receive(simulator, "the simulator", (), SILENCE_S)
         assert isinstance(url, str)
