@@ -61,10 +61,9 @@ class Processes:
         self._guard = Guard()
         self._guard.folder(self.scratch)
         if FORKS:
-            _start_fork_server(["book.stage.processes", *self.imports])
-            if (server := _fork_server()) is not None:  # it would finish its imports first
-                self._guard.begun(server)
             self._guard.folder(Path(util.get_temp_dir()))  # the fork server's socket lies there
+            first = "book.stage.with_parent"
+            _start_fork_server([first, "book.stage.processes", *self.imports])
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
@@ -164,17 +163,12 @@ def _start_fork_server(imports: Sequence[str]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _fork_server() -> int | None:
-    """The server's process id. There is no public way."""
-    from multiprocessing import forkserver
-
-    pid: int | None = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
-    return pid
-
-
 def _kill_fork_server() -> None:
     """It ends by itself when we do, but only after its imports: too late for a Ctrl-C."""
-    pid = _fork_server()
+    from multiprocessing import forkserver
+
+    # There is no public way; without this attribute the server ends a second or two later.
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -19,7 +19,7 @@ from pathlib import Path
 from book.stage.processes import Child
 
 PROC = Path("/proc")
-# Of the time in which a trial's processes could have run; above it there is no verdict.
+# Above this share there is no verdict. ``waiting_trial.py`` shows what runs on a machine have.
 SHARE = 0.8
 LEAST_S = 0.5  # so much in a whole trial shifts no verdict, whatever its share
 EVERY_S = 0.5  # a thread that begins and ends between two readings is not seen waiting
@@ -47,14 +47,19 @@ class Waited:
             self.excused_s + more.excused_s,
         )
 
+    @property
+    def share(self) -> float:
+        """Of the time in which the processes could have run, what others took: 0 to 1."""
+        could_s = self.worked_s + self.waited_s
+        return self.excused_s / could_s if could_s else 0.0
+
     def __str__(self) -> str:
         return f"{self.excused_s:.1f} s of waiting for {self.worked_s:.1f} s of work"
 
 
 def too_busy(waited: Waited) -> bool:
     """Whether others kept a trial from running so much that its verdict would be on them."""
-    could = waited.worked_s + waited.waited_s
-    return waited.excused_s > max(SHARE * could, LEAST_S)
+    return waited.share > SHARE and waited.excused_s > LEAST_S
 
 
 @dataclass(frozen=True)
