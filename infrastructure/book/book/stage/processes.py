@@ -24,7 +24,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from book.stage import with_parent
 from book.stage.guard import Guard
+from book.stage.with_parent import PARENT
 
 FORKS = sys.platform == "linux"
 GRACE_S = 5.0
@@ -62,8 +64,7 @@ class Processes:
         self._guard.folder(self.scratch)
         if FORKS:
             self._guard.folder(Path(util.get_temp_dir()))  # the fork server's socket lies there
-            first = "book.stage.with_parent"
-            _start_fork_server([first, "book.stage.processes", *self.imports])
+            _start_fork_server([with_parent.__name__, "book.stage.processes", *self.imports])
         return self
 
     def __exit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
@@ -157,9 +158,11 @@ def _start_fork_server(imports: Sequence[str]) -> None:
     # tracker is started first, because starting it takes the mask off.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ[PARENT] = str(os.getpid())
     try:
         forkserver.ensure_running()
     finally:
+        del os.environ[PARENT]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

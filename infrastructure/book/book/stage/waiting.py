@@ -20,7 +20,7 @@ from book.stage.processes import Child
 
 PROC = Path("/proc")
 # Above this share there is no verdict. ``waiting_trial.py`` shows what runs on a machine have.
-SHARE = 0.8
+SHARE = 0.9
 LEAST_S = 0.5  # so much in a whole trial shifts no verdict, whatever its share
 EVERY_S = 0.5  # a thread that begins and ends between two readings is not seen waiting
 IDLE = slice(4, 6)  # of a core's line in /proc/stat: idle, and idle while a disk works

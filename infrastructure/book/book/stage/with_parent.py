@@ -7,13 +7,23 @@ sends the signal; what the server forks does not inherit the wish, and looks aft
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
 
+PARENT = "BOOK_FORK_SERVER_OF"  # the variable that names the command, for the server alone
 PR_SET_PDEATHSIG = 1
 
-if sys.platform == "linux":
+
+def end_with(parent: int) -> None:
+    """Be killed when ``parent`` ends; now, if it has ended."""
     # Where the system's library has no such function, the server ends after its imports.
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if sys.platform == "linux" and PARENT in os.environ:
+    end_with(int(os.environ.pop(PARENT)))
