@@ -110,11 +110,11 @@ def test_waiting_while_others_have_the_core_is_excused(proc: Proc) -> None:
     proc.process(11, 0.0, thread11=0.0)
 
     def change() -> None:
-        proc.process(11, 1.0, thread11=9.0)
+        proc.process(11, 0.5, thread11=9.5)
         proc.machine(idle_s=0)
 
     waited = between(proc, [11], change, 10.0)
-    assert (waited.waited_s, waited.excused_s) == (9.0, 9.0)
+    assert (waited.waited_s, waited.excused_s) == (9.5, 9.5)
     assert too_busy(waited)
 
 
