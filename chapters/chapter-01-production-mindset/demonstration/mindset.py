@@ -25,6 +25,7 @@ from book.replay.replay import Story
 from book.stage import trial
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.simulating import TooBusy
 from book.stage.trial import Trial
 from book.story.incident import Incident, Run, load
 from readiness.checklist import Proof, Score, score, with_proofs
@@ -37,8 +38,6 @@ from mindset_known import FRIENDLY, Seen
 TARGET = "0.99"  # of tasks answered rightly; a promise that this chapter makes up
 DAYS = 30
 AT_ONCE = 10  # trials: figures here are counts, which suffer less from neighbours than latencies
-# Those that last longest first, so that the last ones to begin are short.
-LONGEST_FIRST = ("hung-api", "search-outage", "primary-flaps", "rate-limit-storm", "weather-down")
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,8 @@ def show(
     """Run it and show it: ``by`` ranks the changes, ``revenue`` is US dollars earned a minute.
 
     What is known from earlier commands is not run again, unless ``fresh`` asks for it. Raises
-    ChainError for another ranking, or a revenue that is no number of 0 or more.
+    ChainError for another ranking, or a revenue that is no number of 0 or more, and TooBusy, at its
+    end where it can, when the machine was too busy for some of it.
     """
     import mindset_terminal
 
@@ -97,6 +97,7 @@ def show(
         revenue_usd = Decimal("NaN")
     if not revenue_usd.is_finite() or revenue_usd < 0:
         raise ChainError(f"revenue is US dollars a minute, 0 or more, not {revenue!r}")
+    spoiled: list[str] = []
     with knowing.opened(book, fresh=fresh) as known:
         seen = mindset_known.seen(book, chapter, seed, known)
         planned = [each for each in trials(book, chapter, seed) if _is_new(each, seen)]
@@ -108,15 +109,21 @@ def show(
             ):
                 done = list(run_all(planned, processes, on_done, at_once=AT_ONCE))
             runs = {key(each): run for each, run in done if isinstance(run, Run)}
+            spoiled = [str(run) for _, run in done if isinstance(run, TooBusy)]
             seen |= mindset_known.judged(book, chapter, seed, known, runs)
-    calm = seen[FRIENDLY, book.steps[0].name, False].run
+    friendly_day = seen.get((FRIENDLY, book.steps[0].name, False))
     told = tell(book, seen)
+    if friendly_day is None or not told:
+        raise TooBusy(spoiled[0])
+    calm = friendly_day.run
     mindset_terminal.days(out, calm, told)
     mindset_terminal.earlier(out, list(seen.values()))
     mindset_terminal.checklist(out, readiness(chapter, told))
     mindset_terminal.error_budget(out, calm, told, revenue_usd)
     mindset_terminal.costs(out, calm)
     mindset_terminal.changes(out, told, by)
+    if spoiled:
+        raise TooBusy("\n".join([*spoiled, "the figures above leave these incidents out"]))
 
 
 def _is_new(trial: Trial, seen: Mapping[tuple[str, str, bool], Seen]) -> bool:
@@ -137,10 +144,8 @@ def friendly(chapter: Chapter) -> Incident:
 def trials(book: Book, chapter: Chapter, seed: int) -> list[Trial]:
     """The friendly day on the baseline; each incident on the baseline and on its solving step."""
     first = book.steps[0]
-    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    told = sorted(all_stories(book), key=lambda story: order.get(story.incident.name, len(order)))
     found = [Trial(first, friendly(chapter), seed)]
-    for story in told:
+    for story in all_stories(book):
         crowded = replace(story.incident, trials_at_once=AT_ONCE)
         found += [Trial(first, crowded, seed), Trial(story.solver, crowded, seed)]
         found += [Trial(first, crowded, seed, calm=True)] if crowded.needs_calm else []
@@ -148,15 +153,17 @@ def trials(book: Book, chapter: Chapter, seed: int) -> list[Trial]:
 
 
 def tell(book: Book, seen: Mapping[tuple[str, str, bool], Seen]) -> list[Told]:
-    """Each incident on the baseline and on its solving step, as they were seen."""
+    """Each incident on the baseline and on its solving step; one that lacks a run is left out."""
     first = book.steps[0].name
     told = []
     for story in all_stories(book):
         name = story.incident.name
-        baseline = seen[name, first, False]
-        told.append(
-            Told(story, baseline.run, seen[name, story.solver.name, False].run, baseline.holds)
+        baseline, solved = (
+            seen.get((name, first, False)),
+            seen.get((name, story.solver.name, False)),
         )
+        if baseline is not None and solved is not None:
+            told.append(Told(story, baseline.run, solved.run, baseline.holds))
     return told
 
 

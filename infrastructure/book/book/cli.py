@@ -14,7 +14,8 @@ from book import upkeep
 from book.chain.chain import Book, ChainError
 from book.lessons import agents
 from book.replay import command, demonstration, present
-from book.stage.simulating import TrialError
+from book.replay.closing import FAILED, UNJUDGED
+from book.stage.simulating import TooBusy, TrialError
 from book.story.incident import IncidentError
 from mock_claude import FaultScriptError
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-FAILED, WRONG = 1, 2
+WRONG = 2
 
 
 @app.command("list")
@@ -62,8 +63,8 @@ def run(
         return
     numbers = command.seeds_of(seeds) or [seed]
     chosen = set_ or []
-    if not command.run(book, found, incident, numbers, chosen, save, out, details=details):
-        raise typer.Exit(FAILED)
+    code = command.run(book, found, incident, numbers, chosen, save, out, details=details)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -81,7 +82,7 @@ def scoreboard(
     """Every incident against the baseline and each chapter's last step: the book in one picture."""
     from book.pages import showing
 
-    ok = showing.scoreboard(
+    code = showing.scoreboard(
         Book.find(),
         present.console(),
         seed=seed,
@@ -92,8 +93,7 @@ def scoreboard(
         picture=picture,
         save=save,
     )
-    if not ok:
-        raise typer.Exit(FAILED)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -171,4 +171,4 @@ def main() -> None:
         sys.exit(WRONG)
     except TrialError as error:
         error_console.print(f"[red]book:[/] {escape(str(error))}")
-        sys.exit(FAILED)
+        sys.exit(UNJUDGED if isinstance(error, TooBusy) else FAILED)

@@ -58,14 +58,19 @@ def check(
     fresh: Annotated[bool, typer.Option(help="use no result of an earlier command")] = False,
     shard: Annotated[str, typer.Option(help="a share of what runs code: 1/4")] = "",
     draw: Annotated[float | None, typer.Option(help="draw later steps for so many seconds")] = None,
+    unjudged: Annotated[
+        float, typer.Option(help="the share of pairs that a busy machine may leave unjudged")
+    ] = 0.25,
 ) -> None:
     """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
     needs_tests()
     from book.check import checking
 
-    wanted = checking.Wanted.of(book := Book.find(), fast, every, fresh, shard, draw)
-    if not checking.run(book, present.console(), wanted):
-        raise typer.Exit(FAILED)
+    book = Book.find()
+    wanted = checking.Wanted.of(
+        book, fast=fast, every=every, fresh=fresh, shard=shard, draw_s=draw, unjudged=unjudged
+    )
+    raise typer.Exit(checking.run(book, present.console(), wanted))
 
 
 @app.command("generate")

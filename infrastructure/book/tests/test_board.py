@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from throw_away import on_any_machine
 
 from book.chain.chain import Book
 from book.check import incidents as check_incidents
@@ -67,7 +68,7 @@ def story(book: Book, incident: Incident = INCIDENT) -> Story:
 def filled(book: Book, processes: Processes, incident: Incident) -> list[Cell]:
     told = story(book, incident)
     wanted = [(told, told.before), (told, told.solver)]
-    return filling.fill(wanted, 11, processes, lambda trial, ok: None)
+    return filling.fill(wanted, 11, processes, lambda trial, ok: None, is_too_busy=on_any_machine)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,9 @@ def test_a_step_that_cannot_start_is_a_red_cell_beside_the_others(
     told = story(book)
     broken = replace(told.solver, name="broken", path=tmp_path)
     wanted = [(told, told.before), (told, broken)]
-    before, crashed = filling.fill(wanted, 11, processes, lambda trial, ok: None)
+    before, crashed = filling.fill(
+        wanted, 11, processes, lambda trial, ok: None, is_too_busy=on_any_machine
+    )
     assert before.run is not None
     assert crashed.run is None
     assert crashed.why.startswith("the trial crashed: TrialError: broken ended early")
@@ -203,7 +206,8 @@ def test_a_pair_whose_result_is_known_is_not_run_again(
         for told, step in asked:
             holds = filling.must_hold(book, told, step)
             check = at_least("success", 1.0 if holds else 0.1, 0.9)
-            value = {"holds": holds, "checks": [asdict(check)], "observation": None}
+            value = {"holds": holds, "checks": [asdict(check)], "figure": 1.0}
+            value |= {"observation": None}
             key = known.key(told, step, check_incidents.SEED)
             known.kept.put(key, value | {"measured": "2026-11-28T12:10:03Z"})
         ran: list[str] = []

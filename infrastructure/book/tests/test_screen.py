@@ -95,8 +95,8 @@ def test_on_a_narrow_terminal_the_name_stands_above_and_nothing_is_cut(
 
 
 def test_a_headline_that_is_not_better_is_a_problem(book: Book, incident: Incident) -> None:
-    assert "not better" in " ".join(a_replay(book, incident, 1.0, 1.0).problems)
-    assert "not better" not in " ".join(a_replay(book, incident, 1.1, 1.0).problems)
+    assert "no better" in " ".join(a_replay(book, incident, 1.0, 1.0).problems)
+    assert "no better" not in " ".join(a_replay(book, incident, 1.1, 1.0).problems)
 
 
 def test_a_figure_that_cannot_be_measured_is_never_made_up(book: Book, incident: Incident) -> None:

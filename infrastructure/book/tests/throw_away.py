@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from book.chain.chain import Book, Step
+from book.stage.waiting import Waited
 from book.story.incident import Headline, Incident, Service, Workload
 from mock_claude import FaultScript
 
@@ -110,3 +111,8 @@ def incident(
         service=service,
         trials_at_once=trials_at_once,
     )
+
+
+def on_any_machine(waited: Waited) -> bool:
+    """Never too busy: for a test that looks at what no clock decides."""
+    return False

@@ -45,7 +45,7 @@ def rule(fault: str, **keys: object) -> str:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 (the server shares no event)
             await asyncio.sleep(0)
 

@@ -20,6 +20,7 @@ from book.check.draw import Draw, Shard
 from book.check.finding import Finding
 from book.check.rules import READING
 from book.replay import known as knowing
+from book.replay.closing import FAILED, UNJUDGED
 from book.stage import trial
 from book.stage.processes import Processes
 from book.testing.running import IMPORTS
@@ -49,27 +50,41 @@ def lessons_and_commands(
 class Wanted:
     """How much to check. ``fast`` leaves out what runs code; ``every`` asks incidents on all steps
     from the one before their own to the last; ``fresh`` uses no kept result; ``shard`` runs a
-    share of what runs code; ``draw`` asks later steps only as long as its time allows."""
+    share of what runs code; ``draw`` asks later steps only as long as its time allows. Up to the
+    share ``unjudged`` of the pairs that run may stay without a verdict on a busy machine."""
 
     fast: bool = False
     every: bool = False
     fresh: bool = False
     shard: Shard | None = None
     draw: Draw | None = None
+    unjudged: float = 0.25
 
     @classmethod
     def of(
-        cls, book: Book, fast: bool, every: bool, fresh: bool, shard: str, draw_s: float | None
+        cls,
+        book: Book,
+        *,
+        shard: str,
+        draw_s: float | None,
+        fast: bool = False,
+        every: bool = False,
+        fresh: bool = False,
+        unjudged: float = 0.25,
     ) -> Wanted:
         """As a person writes it; raises ChainError for a shard or a draw that is none."""
         drawn = None if draw_s is None else Draw.of(draw_s, book.root)
         if drawn is not None and every:
             raise ChainError("--every asks all later steps and --draw some: choose one")
-        return cls(fast, every, fresh, Shard.parse(shard) if shard else None, drawn)
+        if not 0 <= unjudged <= 1:
+            raise ChainError(f"a share of pairs is 0 to 1, not {unjudged}")
+        part = Shard.parse(shard) if shard else None
+        return cls(fast, every, fresh, part, drawn, unjudged)
 
 
-def run(book: Book, out: Console, wanted: Wanted) -> bool:
-    """Check what is wanted and show what was found; whether nothing was."""
+def run(book: Book, out: Console, wanted: Wanted) -> int:
+    """Check what is wanted and show what was found: 0, FAILED, or UNJUDGED where nothing is wrong
+    but that a busy machine allowed no verdict on some pairs."""
     began = time.monotonic()
     found: list[Finding] = []
     for rule in READING:
@@ -104,6 +119,10 @@ def run(book: Book, out: Console, wanted: Wanted) -> bool:
                 draw=wanted.draw,
             )
             found += asked.findings
+    found += check_incidents.too_many(asked, wanted.unjudged)
+    for cell in asked.unjudged:
+        what = f"{cell.story.incident.name} on {cell.step.name}: {cell.why}"
+        out.print(f"[yellow]not judged[/] {escape(what)}", soft_wrap=True)
     for each in found:
         out.print(f"[red]{escape(each.where)}[/]: {escape(each.what)}", soft_wrap=True)
         out.print(f"    mend: {escape(each.mend)}", soft_wrap=True)
@@ -116,5 +135,6 @@ def run(book: Book, out: Console, wanted: Wanted) -> bool:
         what += f" and what runs code ({asked.ran} pairs of incident and step run, "
         what += f"{asked.known} known from earlier)"
     summary = f"{len(found)} findings" if found else "nothing found"
+    summary += f", {len(asked.unjudged)} pairs not judged" if asked.unjudged else ""
     out.print(f"{summary}: {what}, {len(book.steps)} steps, {time.monotonic() - began:.1f} s")
-    return not found
+    return FAILED if found else UNJUDGED if asked.unjudged else 0

@@ -49,7 +49,7 @@ def commands_print(book: Book, processes: Processes, body: str, where: str) -> l
     for command, expected in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n?)*)", body, re.MULTILINE):
         environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100"}
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        with tempfile.TemporaryDirectory(prefix="book-") as scratch:
+        with tempfile.TemporaryDirectory(dir=processes.scratch) as scratch:
             # Notes of a demonstration belong to nobody's folder.
             environment["AGENT_NOTES_FILE"] = str(Path(scratch) / "notes.jsonl")
             done = processes.run(shlex.split(command), book.root, environment)

@@ -41,6 +41,7 @@ class Asked:
     findings: list[Finding] = field(default_factory=list)
     known: int = 0
     ran: int = 0
+    unjudged: list[Cell] = field(default_factory=list)  # on which a busy machine allows no verdict
     lines: list[str] = field(default_factory=list)  # what was drawn, and what was left out
 
 
@@ -77,6 +78,14 @@ def ask(
     return result
 
 
+def too_many(asked: Asked, share: float) -> Iterator[Finding]:
+    """A finding where more than this share of the pairs has no verdict: then little is proven."""
+    number = asked.ran + asked.known
+    if len(asked.unjudged) > share * number:
+        what = f"{len(asked.unjudged)} of {number} pairs are not judged: the machine was too busy"
+        yield Finding(what, "incidents", "run it again when less runs beside it")
+
+
 def unknown(known: Known, wanted: Sequence[Pair]) -> list[Pair]:
     """The pairs that have to run."""
     return [pair for pair in wanted if known.when(*pair, SEED) is None]
@@ -95,6 +104,9 @@ def _run(
         return
 
     def judge(cell: Cell) -> None:
+        if cell.unjudged:
+            result.unjudged.append(cell)
+            return
         known.keep(cell, SEED)
         before = known.disproved.get((cell.story.incident.name, cell.step.name))
         result.findings += judged(book, cell, before)

@@ -54,7 +54,7 @@ def lesson_jobs(book: Book, processes: Processes) -> Iterator[Job]:
 def lesson_on(book: Book, processes: Processes, step: Step, other: Step) -> list[Finding]:
     """Run ``step``'s lesson on ``other``'s agent, in a copy of its folder."""
     where = (step.path / LESSON).relative_to(book.root).as_posix()
-    with tempfile.TemporaryDirectory(prefix="book-") as scratch:
+    with tempfile.TemporaryDirectory(dir=processes.scratch) as scratch:
         for name in on_disk(other.path):
             if name not in OWN:
                 target = Path(scratch) / name

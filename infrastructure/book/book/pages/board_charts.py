@@ -23,6 +23,7 @@ WORDS = {
     "holds": ("✓", "holds"),
     "misses": ("✗", "misses"),
     "crashed": ("✗", "crashed"),
+    "unjudged": (DASH, "not judged"),
     "missing": (DASH, "not run"),
 }
 
@@ -31,6 +32,8 @@ def state(cell: Plain | None) -> str:
     """The key of what became of a trial in WORDS. A crash is told from a miss by its error."""
     if cell is None:
         return "missing"
+    if cell.get("unjudged"):
+        return "unjudged"
     if cell.get("error"):
         return "crashed"
     return "holds" if cell.get("holds") is True else "misses"

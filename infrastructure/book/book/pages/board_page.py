@@ -160,7 +160,7 @@ def _id(incident: str) -> str:
 
 def _cell(cell: Plain | None) -> str:
     kind, why = state(cell), ""
-    if cell is not None and kind == "crashed":
+    if cell is not None and kind in ("crashed", "unjudged"):
         why = next(iter(str(cell["error"]).splitlines()), "")  # the whole error is told below
     elif cell is not None and kind == "misses":
         why = str(cell.get("why") or "no reason was given")
@@ -180,7 +180,8 @@ def _section(incident: Plain, steps: list[str], cells: Cells) -> str:
     crashes = ""
     for step in steps:
         if error := cells.get((name, step), {}).get("error"):
-            crashes += f"<p><b>{escape(step)}</b> crashed:</p><pre>{escape(str(error))}</pre>\n"
+            became = verdict(cells[name, step]).split(" ", 1)[1]
+            crashes += f"<p><b>{escape(step)}</b> {became}:</p><pre>{escape(str(error))}</pre>\n"
     nothing = "" if any(shown) else "<p>Nothing was measured here.</p>\n"
     return f"""<section id="{escape(_id(name))}"><h3>{escape(name)}</h3>
 <p>{escape(str(incident.get("story") or ""))} <small>{escape("; ".join(about))}</small></p>

@@ -24,8 +24,8 @@ def scoreboard(
     html: Path,
     picture: Path | None,
     save: Path | None,
-) -> bool:
-    """Measure and show the board; whether it is a staircase.
+) -> int:
+    """Measure and show the board: the exit code of what was found.
 
     Raises ChainError for an incident that the book does not have, or a page that cannot be written.
     """
@@ -38,4 +38,4 @@ def scoreboard(
         save.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     html.parent.mkdir(parents=True, exist_ok=True)
     out.print(f"The same as a page: {board_page.write(figures, html)}")
-    return terminal.is_staircase(book, cells)
+    return terminal.exit_code(book, cells)

@@ -16,8 +16,9 @@ from book.replay import replay
 from book.replay.replay import Replay, Story
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
-from book.stage.simulating import TrialError
+from book.stage.simulating import TooBusy, TrialError
 from book.stage.trial import Trial
+from book.stage.waiting import Waited, too_busy
 from book.story.incident import Check, Evidence, Run
 
 # Trials of one seed that were made: by incident, step, and whether they were calm.
@@ -33,6 +34,7 @@ class Cell:
     run: Run | None
     checks: tuple[Check, ...] = ()
     error: str | None = None
+    unjudged: bool = False  # the machine was too busy; ``error`` tells more
     silent: tuple[str, ...] = ()  # faults that met no request: then nothing is proven
     promised: int = 0  # how many of the checks are the promise's; the others judge the cure
     better: bool = True  # of the solving step: whether its headline is better than the one before
@@ -93,6 +95,7 @@ def fill(
     on_done: Callable[[Trial, bool], None],
     on_cell: Callable[[Cell], None] = lambda cell: None,
     seen: Seen | None = None,
+    is_too_busy: Callable[[Waited], bool] = too_busy,
 ) -> list[Cell]:
     """Run what the wanted cells need, each trial once, and judge them.
 
@@ -110,7 +113,9 @@ def fill(
                 cells[place] = _cell(story, step, seen)
                 on_cell(cells[place])
 
-    for trial, run in run_all(trials, processes, on_done, keep_errors=True):
+    for trial, run in run_all(
+        trials, processes, on_done, keep_errors=True, is_too_busy=is_too_busy
+    ):
         seen[_key(trial)] = run
         judge()
     judge()
@@ -136,7 +141,7 @@ def of_replay(story: Story, done: Replay) -> list[Cell]:
             row.checks,
             silent=tuple(row.silent_rules),
             promised=len(story.incident.promise(row.run)),
-            better=row.trial.step != story.solver or done.is_better,
+            better=row.trial.step != story.solver or done.is_better is not False,
             figure=story.incident.headline.of(row.run),
             measured=now(),
         )
@@ -162,8 +167,12 @@ def _cell(story: Story, step: Step, seen: Seen) -> Cell:
         seen[incident.name, story.before.name, False],
         seen.get((incident.name, step.name, True)),
     ]
-    failed = next((each for each in needed if isinstance(each, TrialError)), None)
+    errors = [each for each in needed if isinstance(each, TrialError)]
+    errors.sort(key=lambda error: isinstance(error, TooBusy))  # a crash says more
+    failed = errors[0] if errors else None
     run, before, calm = needed
+    if isinstance(failed, TooBusy):
+        return Cell(story, step, None, error=str(failed), unjudged=True)
     if failed is not None or not isinstance(run, Run) or not isinstance(before, Run):
         return Cell(story, step, None, error=f"the trial crashed: {_one_line(failed)}")
     evidence = Evidence(run, before, calm if isinstance(calm, Run) else None)
@@ -175,7 +184,17 @@ def _cell(story: Story, step: Step, seen: Seen) -> Cell:
         return Cell(story, step, run, error=f"the verdict crashed: {_one_line(error)}")
     silent = tuple(incident.silent(run))
     figure = incident.headline.of(run)
-    return Cell(story, step, run, checks, None, silent, len(promised), better, figure, now())
+    return Cell(
+        story,
+        step,
+        run,
+        checks,
+        silent=silent,
+        promised=len(promised),
+        better=better,
+        figure=figure,
+        measured=now(),
+    )
 
 
 def _one_line(error: object) -> str:

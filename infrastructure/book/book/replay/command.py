@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Chapter
+from book.replay import closing, present, results, screen
 from book.replay import known as knowing
-from book.replay import present, results, screen
 from book.replay.cells import of_replay
 from book.replay.known import Known
 from book.replay.replay import Replay, Story, plan, replay, stories, with_settings
@@ -30,8 +30,8 @@ def run(
     out: Console,
     *,
     details: bool = False,
-) -> bool:
-    """Replay the chapter's incidents, or one, under each seed; whether all is as steps.toml says.
+) -> int:
+    """Replay the chapter's incidents, or one, under each seed: the exit code of what was found.
 
     ``settings`` are the reader's own (``NAME=VALUE``); ``save`` also takes the figures, as JSON.
     With ``details`` everything that was observed is shown, not only the headline.
@@ -60,10 +60,10 @@ def run(
     if save is not None:
         save.write_text(json.dumps(results.figures(replays), indent=2) + "\n", encoding="utf-8")
     if len(replays) > 1 and details:
-        present.summary(out, replays)
-    well = present.conclusion(out, replays)
+        closing.summary(out, replays)
+    code = closing.conclusion(out, replays)
     screen.closing(out, began, details=details)
-    return well
+    return code
 
 
 def _keep(known: Known, story: Story, seed: int, done: Replay, *, as_told: bool) -> None:

@@ -72,6 +72,7 @@ class _Plain:
     shown_at: float = field(default_factory=time.monotonic)
 
     def __call__(self, trial: Trial, ok: bool) -> None:
+        self.totals.setdefault(_whole_title(trial), len(trial.workload.tasks))
         self.done[_whole_title(trial)] += 1
         self.moved.add(_whole_title(trial))
         if time.monotonic() - self.shown_at >= EVERY_S:
@@ -93,6 +94,7 @@ class _Live:
 
     def __call__(self, trial: Trial, ok: bool) -> None:
         name = _whole_title(trial)
+        self.totals.setdefault(name, len(trial.workload.tasks))
         self.failed[name] += not ok
         if name not in self.ids:
             self.ids[name] = self.bars.add_task(name, total=self.totals[name], failed=0)
@@ -117,15 +119,17 @@ def progress(out: Console, trials: Sequence[Trial]) -> Iterator[_Plain | _Live]:
 
 def outcome(out: Console, replay: Replay) -> None:
     """All that is shown of a replay: tables, reasons, remarks."""
-    out.print(table(replay, out.width))
-    out.print(policies_table(replay))
+    if replay.rows:
+        out.print(table(replay, out.width))
+        out.print(policies_table(replay))
     reasons(out, replay)
     remarks(out, replay)
     out.print()
 
 
 def _whole_title(trial: Trial) -> str:
-    return f"{trial.incident.name} {trial.seed}: {title(trial)}"
+    again = f", attempt {trial.attempt}" if trial.attempt > 1 else ""
+    return f"{trial.incident.name} {trial.seed}: {title(trial)}{again}"
 
 
 def title(trial: Trial) -> str:
@@ -162,7 +166,7 @@ def reasons(out: Console, replay: Replay) -> None:
         got = ", ".join(f"{count} {kind}" for kind, count in row.run.kinds.most_common())
         most = ", ".join(f"{name} {count}" for name, count in row.run.errors.most_common(3))
         failed = f" ({most})" if most else ""
-        out.print(f"{escape(title(row.trial))} {_verdict(row)}: {escape(shown + failed)}")
+        out.print(f"{escape(title(row.trial))} {verdict(row)}: {escape(shown + failed)}")
         headline = replay.incident.headline
         out.print(f"  {escape(headline.words)}: {headline.shown(row.run)}; users got: {got}")
         for tag, words in replay.incident.tags.items():
@@ -176,15 +180,18 @@ def reasons(out: Console, replay: Replay) -> None:
             out.print(f"  served by {row.run.served_by}, exit code {code}", style="dim")
         for line in replay.incident.figures(row.run):
             out.print(f"  {escape(line)}")
+    for trial, why in replay.unjudged:
+        out.print(f"{escape(title(trial))} [yellow]is not judged[/]: {escape(why)}")
 
 
 def remarks(out: Console, replay: Replay) -> None:
     """What the contrasts show: their success beside that of the step before."""
-    before = replay.rows[0]
+    before = replay.before
     for contrast in replay.incident.contrasts:
-        row = next(each for each in replay.rows if each.trial.label == contrast.label)
-        figures = f"{contrast.label} {row.run.success:.1%}, {title(before.trial)} "
-        out.print(f"{escape(figures)}{before.run.success:.1%}: {escape(contrast.remark)}")
+        row = next((each for each in replay.rows if each.trial.label == contrast.label), None)
+        if row is not None and before is not None:
+            figures = f"{contrast.label} {row.run.success:.1%}, {title(before.trial)} "
+            out.print(f"{escape(figures)}{before.run.success:.1%}: {escape(contrast.remark)}")
 
 
 def _cells(row: Row, narrow: bool) -> list[str]:
@@ -202,7 +209,7 @@ def _cells(row: Row, narrow: bool) -> list[str]:
         f"{run.requests_per_task:.2f}",
         *price,
         fired,
-        "[green]keeps[/]" if row.trial.calm and row.holds else _verdict(row),
+        "[green]keeps[/]" if row.trial.calm and row.holds else verdict(row),
     ]
 
 
@@ -210,35 +217,7 @@ def _fired(row: Row) -> list[str]:
     return [f"{name}: {count}" for name, count in sorted(row.run.fired.items())]
 
 
-def _verdict(row: Row) -> str:
+def verdict(row: Row) -> str:
     if row.trial.calm and row.holds:
         return "[green]keeps the promise[/]"
     return "[green]holds[/]" if row.holds else "[red]misses[/]"
-
-
-def summary(out: Console, replays: list[Replay]) -> None:
-    """All headlines in one table: the step before and the solving one, under trouble."""
-    result = Table(title="Before and after", title_justify="left", box=box.SIMPLE_HEAD)
-    for head in ("incident", "seed", "figure"):
-        result.add_column(head, overflow="fold")
-    for head in ("step before", "", "solving step", ""):
-        result.add_column(head, no_wrap=True)
-    for replay in replays:
-        cells = [replay.incident.name, str(replay.seed), escape(replay.incident.headline.words)]
-        for place, row in enumerate(replay.rows[:2]):
-            cells += [f"{row.trial.name} {_verdict(row)}", replay.shown(place)]
-        result.add_row(*cells)
-    out.print(result)
-
-
-def conclusion(out: Console, replays: list[Replay]) -> bool:
-    """Say whether every step behaved as steps.toml says; the same is returned."""
-    problems = [(each, problem) for each in replays for problem in each.problems]
-    for replay, problem in problems:
-        out.print(f"[red]{replay.incident.name}, seed {replay.seed}: {escape(problem)}")
-    seeds = sorted({each.seed for each in replays})
-    names = sorted({each.incident.name for each in replays})
-    if not problems:
-        shown = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        out.print(f"[green]As steps.toml says:[/] {', '.join(names)}, seed {shown}.")
-    return not problems

@@ -2,6 +2,7 @@
 
 Prevents an incident that was tuned until it passed: the step before must miss, the solving step
 must hold, both must keep the promise without the trouble, and every fault rule must have fired.
+A run that the machine spoiled is not judged, and neither is what would be compared with it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from book.chain.chain import Book, ChainError, Chapter, Step
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.simulating import TrialError
 from book.stage.trial import Trial
+from book.stage.waiting import Waited, too_busy
 from book.story.incident import Check, Evidence, Incident, Run, load
 
 
@@ -41,20 +44,38 @@ class Row:
 
 @dataclass(frozen=True)
 class Replay:
-    """One incident under one seed; first the step before, then the solving one."""
+    """One incident under one seed: what was judged, and why the other trials were not."""
 
     incident: Incident
     seed: int
     rows: tuple[Row, ...]
+    unjudged: tuple[tuple[Trial, str], ...] = ()
 
     @property
-    def is_better(self) -> bool:
-        """Whether the headline is better on the solving step than on the step before."""
-        return self.incident.headline.is_better(self.rows[0].run, self.rows[1].run)
+    def before(self) -> Row | None:
+        """The step before, under trouble; None where it was not judged."""
+        return self._expected(False)
 
-    def shown(self, row: int) -> str:
+    @property
+    def solver(self) -> Row | None:
+        """The solving step under trouble; None where it was not judged."""
+        return self._expected(True)
+
+    def _expected(self, holds: bool) -> Row | None:
+        trouble = (row for row in self.rows if not row.trial.calm)
+        return next((row for row in trouble if row.expected is holds), None)
+
+    @property
+    def is_better(self) -> bool | None:
+        """Whether the headline is better on the solving step than on the step before; None where
+        one of the two was not judged."""
+        if self.before is None or self.solver is None:
+            return None
+        return self.incident.headline.is_better(self.before.run, self.solver.run)
+
+    def shown(self, row: Row | None) -> str:
         """The headline figure of a row, with its unit."""
-        return self.incident.headline.shown(self.rows[row].run)
+        return "not judged" if row is None else self.incident.headline.shown(row.run)
 
     @property
     def problems(self) -> list[str]:
@@ -67,9 +88,10 @@ class Replay:
             if row.expected is True and not row.holds:
                 missed = "; ".join(str(check) for check in row.checks if not check.ok)
                 found.append(f"{where}: must hold, but {missed}")
-            if row.expected is True and not row.trial.calm and not self.is_better:
-                said = f"{self.incident.headline.words} {self.shown(0)} -> {self.shown(1)}"
-                found.append(f"{where}: the headline is not better than on the step before: {said}")
+            if row is self.solver and self.is_better is False:
+                said = f"{self.shown(self.before)} -> {self.shown(row)}"
+                words = self.incident.headline.words
+                found.append(f"{where}: the headline is no better: {words} {said}")
             if row.expected is False and row.holds:
                 found.append(f"{where}: must miss its verdict under this trouble, but holds")
         return found
@@ -135,36 +157,45 @@ def replay(
     told: Sequence[tuple[Story, int]],
     processes: Processes,
     on_done: Callable[[Trial, bool], None],
+    *,
+    is_too_busy: Callable[[Waited], bool] = too_busy,
 ) -> Iterator[Replay]:
     """Replay stories, each under its seed, and yield each as soon as it is complete, in order.
 
     Trials of several stories run side by side. Raises TrialError where one cannot be run.
     """
     plans = [plan(story, seed) for story, seed in told]
-    runs = run_all([trial for planned in plans for trial, _ in planned], processes, on_done)
+    each = [trial for planned in plans for trial, _ in planned]
+    runs = run_all(each, processes, on_done, is_too_busy=is_too_busy)
     for (story, seed), planned in zip(told, plans, strict=True):
-        seen = [run for _, run in islice(runs, len(planned))]
-        yield judge(story.incident, seed, planned, [run for run in seen if isinstance(run, Run)])
+        yield judge(story.incident, seed, planned, [run for _, run in islice(runs, len(planned))])
 
 
 def judge(
     incident: Incident,
     seed: int,
     planned: Sequence[tuple[Trial, bool | None]],
-    runs: Sequence[Run],
+    runs: Sequence[Run | TrialError],
 ) -> Replay:
     """Apply the verdict: the promise to every run, the cure to the runs under trouble.
 
-    The first planned trial is that of the step before the solving one.
+    The first planned trial is that of the step before the solving one. An error in a run's place
+    leaves it unjudged, and what is compared with it.
     """
     before = runs[0]
     calm = {
         trial.step.name: run for (trial, _), run in zip(planned, runs, strict=True) if trial.calm
     }
-    rows = []
+    rows: list[Row] = []
+    unjudged: list[tuple[Trial, str]] = []
     for (trial, expected), run in zip(planned, runs, strict=True):
-        checks = list(incident.promise(run))
-        if not trial.calm:
-            checks += incident.cure(Evidence(run, before, calm[trial.step.name]))
-        rows.append(Row(trial, run, tuple(checks), expected))
-    return Replay(incident, seed, tuple(rows))
+        start, quiet = (run, run) if trial.calm else (before, calm[trial.step.name])
+        if isinstance(run, Run) and isinstance(start, Run) and isinstance(quiet, Run):
+            checks = list(incident.promise(run))
+            if not trial.calm:
+                checks += incident.cure(Evidence(run, start, quiet))
+            rows.append(Row(trial, run, tuple(checks), expected))
+        else:
+            spoiled = next(each for each in (run, start, quiet) if isinstance(each, TrialError))
+            unjudged.append((trial, str(spoiled)))
+    return Replay(incident, seed, tuple(rows), tuple(unjudged))

@@ -34,8 +34,11 @@ def opening(out: Console, chapter: Chapter, incidents: int, seeds: Sequence[int]
 def block(out: Console, chapter: Chapter, replay: Replay, name: str, width: int) -> None:
     """The incident in three lines beside its ``name``; ``width`` is that of the longest name."""
     headline = replay.incident.headline
-    figures = f"{escape(headline.words)}{GAP}[bold]{replay.shown(0)} -> {replay.shown(1)}[/]"
-    shown = [f"{row.trial.name} {_verdict(row.holds)}" for row in replay.rows[:2]]
+    rows = replay.before, replay.solver
+    before, after = map(replay.shown, rows)
+    figures = f"{escape(headline.words)}{GAP}[bold]{before} -> {after}[/]"
+    shown = [f"{row.trial.name} {_verdict(row.holds)}" for row in rows if row is not None]
+    shown = shown if len(shown) == len(rows) else [*shown, "[yellow]not judged: busy machine[/]"]
     see = f"[dim]see: make diff-{chapter.number:02}[/]"
     indent, lead = width + GAP_WIDTH, f"[bold]{name}[/]{' ' * (width - len(name) + GAP_WIDTH)}"
     if out.width < 3 * indent:

@@ -2,7 +2,7 @@
 
 Prevents a picture that is drawn instead of measured: each cell is a run under trouble, judged by
 the incident's own verdict. A trial that crashes makes its cell red, with the reason; the board is
-whole all the same.
+whole all the same. Where the machine was too busy to tell, the cell is not judged.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ def _entry(cell: Cell) -> dict[str, object]:
         "why": cell.why,
         "error": cell.error,
         "measured": cell.measured,
+        "unjudged": cell.unjudged,
     }
     run = cell.run
     if run is not None:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from book.chain.chain import Book
 from book.replay.cells import Cell
+from book.replay.closing import FAILED, UNJUDGED
 
 
 def show(out: Console, cells: Sequence[Cell], seed: int) -> None:
@@ -38,22 +39,39 @@ def show(out: Console, cells: Sequence[Cell], seed: int) -> None:
         what = f"{len(earlier)} of {len(cells)} cells were measured earlier, when it says (UTC)"
         out.print(f"{what}; FRESH=1 (--fresh) measures anew")
     for cell in cells:
-        if not cell.holds:
+        if cell.unjudged:
+            what = f"{cell.story.incident.name} on {cell.step.name}: {cell.why}"
+            out.print(f"[yellow]not judged[/] {escape(what)}", soft_wrap=True)
+        elif not cell.holds:
             what = f"{cell.story.incident.name} on {cell.step.name}: {cell.why}"
             out.print(f"[red]misses[/] {escape(what)}", soft_wrap=True)
 
 
 def is_staircase(book: Book, cells: Sequence[Cell]) -> bool:
-    """Whether each incident is missed before the step that solves it and holds from there on."""
+    """Whether each incident is missed before the step that solves it and holds from there on.
+
+    A cell that is not judged speaks neither for it nor against.
+    """
     places = {step.name: place for place, step in enumerate(book.steps)}
     return all(
-        cell.holds == (places[cell.step.name] >= places[cell.story.solver.name]) for cell in cells
+        cell.holds == (places[cell.step.name] >= places[cell.story.solver.name])
+        for cell in cells
+        if not cell.unjudged
     )
+
+
+def exit_code(book: Book, cells: Sequence[Cell]) -> int:
+    """0 where all cells are as steps.toml says, FAILED, or UNJUDGED where that cannot be told."""
+    if not is_staircase(book, cells):
+        return FAILED
+    return UNJUDGED if any(cell.unjudged for cell in cells) else 0
 
 
 def _word(cell: Cell | None) -> str:
     if cell is None:
         return "[dim]not run[/]"
+    if cell.unjudged:
+        return "[yellow]not judged[/]"
     word = "[green]holds[/]" if cell.holds else "[red]misses[/]"
     when = cell.measured[5:16].replace("T", " ") if cell.kept and cell.measured else ""
     return f"{word} [dim]{when}[/]" if when else word

@@ -19,6 +19,10 @@ class TrialError(RuntimeError):
     """A trial could not be carried out; what it says is no verdict on the step."""
 
 
+class TooBusy(TrialError):
+    """The trial's processes waited too long for a CPU, however often it was made: not judged."""
+
+
 def ask(simulator: Child, what: str) -> object:
     simulator.pipe.send(what)
     return receive(simulator, "the simulator", (), SILENCE_S)

@@ -22,6 +22,7 @@ from book.stage.noting import events_in
 from book.stage.processes import Child, Processes
 from book.stage.serving import START_S, free_port, send_load, serve_step, serves
 from book.stage.simulating import SILENCE_S, TrialError, ask, receive, serve
+from book.stage.waiting import Waited, watching
 from book.story.incident import Incident, Outcome, Run, Workload
 from mock_claude import Exchange
 from mock_claude.offline import offline_environment
@@ -45,7 +46,10 @@ EXIT_S = 35.0  # a service may take its grace period of 30 s to end
 
 @dataclass(frozen=True)
 class Trial:
-    """What to run: ``calm`` leaves out the incident's trouble, ``label`` names it in tables."""
+    """What to run: ``calm`` leaves out the incident's trouble, ``label`` names it in tables.
+
+    ``attempt`` counts from 1; each has fewer trials beside it than the one before.
+    """
 
     step: Step
     incident: Incident
@@ -53,6 +57,7 @@ class Trial:
     calm: bool = False
     overrides: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    attempt: int = 1
 
     @property
     def name(self) -> str:
@@ -67,6 +72,15 @@ class Trial:
         incident = self.incident.calmed() if self.calm else self.incident
         return incident.workload(self.seed)
 
+    @property
+    def about_s(self) -> float:
+        """How long it lasts, roughly, from when its users come and what two model calls take."""
+        workload, latency = self.workload, self.incident.faults.latency
+        turn_s = 2 * max(latency.messages_s, latency.first_token_s) + 0.2
+        rounds = -(-len(workload.tasks) // max(workload.at_once, 1))
+        last_s = max((task.at_s for task in workload.tasks), default=0.0)
+        return last_s + workload.ramp_s + rounds * turn_s + (0 if self.calm else workload.limit_s)
+
 
 @dataclass
 class _Seen:
@@ -78,6 +92,7 @@ class _Seen:
     in_flight: int = 0
     exit_code: int | None = None
     signal_at: float | None = None
+    waited: Waited = field(default_factory=Waited)
 
     def add(self, place: int, fields: Mapping[str, object]) -> None:
         outcome = Outcome(self.workload.tasks[place], **fields)  # type: ignore[arg-type]
@@ -96,12 +111,19 @@ def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> 
 
     Raises TrialError if the simulator or the step's process ends early or falls silent.
     """
+    return watched(trial, processes, on_done)[0]
+
+
+def watched(
+    trial: Trial, processes: Processes, on_done: Callable[[bool], None]
+) -> tuple[Run, Waited]:
+    """As :func:`run`, with how long the trial's processes waited for a CPU in its measured part."""
     incident = trial.incident.calmed() if trial.calm else trial.incident
     seen = _Seen(trial.workload, on_done)
     with (
         _turn_to_start() as starting,
         processes.child("simulator", serve, trial.seed, incident.faults) as simulator,
-        tempfile.TemporaryDirectory(prefix="book-") as folder,
+        tempfile.TemporaryDirectory(dir=processes.scratch) as folder,
     ):
         url = receive(simulator, "the simulator", (), SILENCE_S)
         assert isinstance(url, str)
@@ -116,7 +138,7 @@ def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> 
         assert isinstance(report, tuple)
         exchanges, fired, first_at = report
         zero = first_at if first_at is not None else time.monotonic()
-        return Run(
+        seen_run = Run(
             step=trial.step.name,
             seed=trial.seed,
             outcomes=tuple(replace(o, began_s=o.began_s - zero) for o in seen.outcomes),
@@ -130,6 +152,7 @@ def run(trial: Trial, processes: Processes, on_done: Callable[[bool], None]) -> 
             served_by=None if incident.service is None else serves(trial.step.path),
             signal_s=None if seen.signal_at is None else seen.signal_at - zero,
         )
+        return seen_run, seen.waited
 
 
 @contextlib.contextmanager
@@ -155,13 +178,15 @@ def _drive(
         receive(agent, trial.step.name, (simulator,), SILENCE_S)  # it is ready
         starting.close()
         last_s = max(task.at_s for task in seen.workload.tasks)
-        while True:
-            patience = seen.workload.limit_s + last_s + SILENCE_S
-            received = receive(agent, trial.step.name, (simulator,), patience)
-            if received is None:
-                break
-            assert isinstance(received, tuple)
-            seen.add(*received)
+        patience = seen.workload.limit_s + last_s + SILENCE_S
+        with watching((simulator, agent)) as watch:
+            while True:
+                received = receive(agent, trial.step.name, (simulator,), patience)
+                if received is None:
+                    break
+                assert isinstance(received, tuple)
+                seen.add(*received)
+        seen.waited = watch.waited
         for _ in range(20):  # a client that left is noticed at the next turn of the other loop
             answer = ask(simulator, "in flight")
             assert isinstance(answer, int)
@@ -196,16 +221,19 @@ def _serve(
             receive(balancer, who, (simulator, served), START_S + SILENCE_S)  # the service is ready
             starting.close()
             last_s = max(task.at_s for task in seen.workload.tasks)
-            while True:
-                patience = seen.workload.limit_s + last_s + SILENCE_S
-                others = (simulator,) if service.sigterm_at_s is not None else (simulator, served)
-                received = receive(balancer, who, others, patience)
-                assert isinstance(received, tuple)
-                place, what = received
-                if place is None:
-                    seen.signal_at = what
-                    break
-                seen.add(place, what)
+            patience = seen.workload.limit_s + last_s + SILENCE_S
+            others = (simulator,) if service.sigterm_at_s is not None else (simulator, served)
+            # Latencies are taken in the balancer: what it waits would count as the step's.
+            with watching((simulator, served, balancer)) as watch:
+                while True:
+                    received = receive(balancer, who, others, patience)
+                    assert isinstance(received, tuple)
+                    place, what = received
+                    if place is None:
+                        seen.signal_at = what
+                        break
+                    seen.add(place, what)
+            seen.waited = watch.waited
         if seen.signal_at is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
