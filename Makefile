@@ -31,7 +31,8 @@ help: ## this list
 	@echo "make scoreboard  all incidents on the baseline and on each chapter's last step [SEED=7] [ALL_STEPS=1] [FRESH=1]"
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
 	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs,"
-	@echo "                 FRESH=1 uses no kept result, SHARD=1/4 runs a share, DRAW=60 draws later steps for 60 s"
+	@echo "                 FRESH=1 uses no kept result, SHARD=1/4 runs a share, DRAW=60 draws later steps for 60 s,"
+	@echo "                 UNJUDGED=0.1 is content where a busy machine allows no verdict on up to a tenth of the pairs"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
 	@echo "make test-exports   an exported step in a clean environment"
 	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
@@ -44,7 +45,7 @@ list: .venv/.installed-book
 	@$(BOOK) list
 
 chapter-%: .venv/.installed-chapter-%
-	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(DETAILS),--details) $(foreach setting,$(SET),--set "$(setting)")
+	@$(BOOK) run $* $(if $(INCIDENT),--incident "$(INCIDENT)") $(if $(SEED),--seed "$(SEED)") $(if $(SEEDS),--seeds "$(SEEDS)") $(if $(DETAILS),--details) $(foreach setting,$(SET),--set "$(setting)") $(if $(UNJUDGED),|| [ $$? -eq 3 ])
 
 # Chapter 1 runs the incidents of all chapters.
 .PHONY: chapter-01
@@ -93,7 +94,7 @@ diff-%: .venv/.installed-book
 
 .PHONY: check
 check: .venv/.installed-all
-	@$(BOOK) check $(if $(FAST),--fast) $(if $(EVERY),--every) $(if $(FRESH),--fresh) $(if $(SHARD),--shard "$(SHARD)") $(if $(DRAW),--draw "$(DRAW)")
+	@$(BOOK) check $(if $(FAST),--fast) $(if $(EVERY),--every) $(if $(FRESH),--fresh) $(if $(SHARD),--shard "$(SHARD)") $(if $(DRAW),--draw "$(DRAW)") $(if $(UNJUDGED),--unjudged "$(UNJUDGED)" || [ $$? -eq 3 ])
 
 .PHONY: propagate
 propagate: .venv/.installed-all
