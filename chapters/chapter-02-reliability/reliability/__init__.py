@@ -11,7 +11,13 @@ from reliability.circuit_breaker import (
     CircuitOpenError,
     circuit_breaker,
 )
-from reliability.deadlines import DeadlineExceeded, TimeoutSettings, deadline, remaining_s
+from reliability.deadlines import (
+    DeadlineExceeded,
+    SessionEnded,
+    TimeoutSettings,
+    deadline,
+    remaining_s,
+)
 from reliability.degradation import (
     DegradationSettings,
     Notes,
@@ -22,14 +28,17 @@ from reliability.degradation import (
 )
 from reliability.draining import Drain, DrainSettings, install_signals
 from reliability.errors import (
+    BadReply,
     Failure,
     FailureKind,
     ReliabilityError,
     StopTask,
     classify,
     is_callers_mistake,
+    members,
     parse_retry_after,
     status_of,
+    stop_task_of,
 )
 from reliability.events import (
     Attempts,
@@ -62,12 +71,14 @@ from reliability.health import (
 from reliability.last_known_good import last_known_good
 from reliability.loop_guard import LoopGuard, LoopSettings, closing, explain
 from reliability.protect import Policy, dependency_of, protect
+from reliability.replies import encodable, message_of, reading_reply
 from reliability.retries import ExponentialBackoff, RetrySettings, retry
 from reliability.retry_budget import RetryBudget
 from reliability.timeouts import OperationTimeout, request_deadline, timeout
 
 __all__ = [
     "Attempts",
+    "BadReply",
     "BreakerSettings",
     "Bulkhead",
     "BulkheadEntered",
@@ -106,6 +117,7 @@ __all__ = [
     "RetryBudget",
     "RetryScheduled",
     "RetrySettings",
+    "SessionEnded",
     "StaleServed",
     "Startup",
     "StopTask",
@@ -122,18 +134,23 @@ __all__ = [
     "deadline",
     "dependency_of",
     "emit",
+    "encodable",
     "explain",
     "fallback_model",
     "in_thread",
     "install_signals",
     "is_callers_mistake",
     "last_known_good",
+    "members",
+    "message_of",
     "parse_retry_after",
     "protect",
+    "reading_reply",
     "remaining_s",
     "request_deadline",
     "retry",
     "status_of",
+    "stop_task_of",
     "subscribe",
     "timeout",
     "tokens_by_model",

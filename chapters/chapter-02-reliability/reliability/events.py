@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 CircuitState = Literal["closed", "open", "half_open"]
 TimeoutScope = Literal["operation", "request", "session"]
 LoopLimit = Literal["turns", "tool_calls", "identical_calls", "cycle"]
-StopReason = Literal["permanent", "not_idempotent", "attempts", "deadline", "budget"]
+StopReason = Literal["permanent", "not_idempotent", "fallback", "attempts", "deadline", "budget"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class RetriesStopped:
     """The call failed for good after `attempts` attempts and `elapsed_s` seconds, waits included.
 
     `why`: "permanent" (a retry cannot help), "not_idempotent" (a repeat could do the work twice),
-    "attempts" (the limit), "deadline" (the wait would outlast it) or "budget" (of retries, spent).
+    "fallback" (it timed out, and one stands by), "attempts" (the limit), "deadline" (the wait would
+    outlast it) or "budget" (of retries, spent).
     """
 
     dependency: str
@@ -175,7 +176,9 @@ def subscribe(listener: Listener) -> Callable[[], None]:
     The listener runs inside the call, so it must be quick and must not block. The returned undo
     may be called more than once. Raises TypeError for an async listener: nobody would await it.
     """
-    if inspect.iscoroutinefunction(listener):
+    if inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(
+        getattr(type(listener), "__call__", None)  # noqa: B004 - the class's, as a call finds it
+    ):
         raise TypeError("a listener is called, not awaited: pass a plain function")
     subscription = object()
     _listeners[subscription] = listener

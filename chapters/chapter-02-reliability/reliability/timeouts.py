@@ -6,7 +6,7 @@ covers the whole attempt, from connecting to the last byte, and is never longer 
 of the request. What one limit ended says so by its type:
 
     OperationTimeout   the limit of `timeout(...)`: another attempt may be faster
-    DeadlineExceeded   the request's or the session's end: the task is over
+    DeadlineExceeded   the request's end, or as SessionEnded the session's: the task is over
     TimeoutError       of the function itself, or of a library in it: passes untouched
     CancelledError     of whoever cancelled the task: passes untouched
 
@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from types import SimpleNamespace
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from reliability.deadlines import (
     FLOOR_S,
@@ -35,9 +34,9 @@ from reliability.deadlines import (
     ending_in,
     require_seconds,
 )
-from reliability.errors import FailureKind, ReliabilityError
+from reliability.errors import FailureKind, ReliabilityError, stop_task_of
 from reliability.events import TimedOut, emit
-from reliability.protect import Policy, dependency_of, require_async
+from reliability.protect import Policy, argument, naming, require_async
 from reliability.retry_budget import require_numbers
 
 P = ParamSpec("P")
@@ -76,10 +75,11 @@ def timeout(seconds: float, *, floor_s: float = FLOOR_S) -> Policy:
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "timeout")
+        name_of = naming(function)
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            dependency = dependency_of(function, args, kwargs)
+            dependency = name_of(args, kwargs)
             now, end = asyncio.get_running_loop().time(), current_deadline.get()
             at = now + seconds
             error: ReliabilityError = OperationTimeout(dependency, seconds)
@@ -135,11 +135,11 @@ def request_deadline(
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "request_deadline")
+        name_of, session_of = naming(function), argument(function, "session")
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            dependency = dependency_of(function, args, kwargs)
-            session = _session_of(function, args, kwargs)
+            dependency, session = name_of(args, kwargs), session_of(args, kwargs)
             left_s = limit_s = settings.request_s
             scope: DeadlineScope = "request"
             calls[session] += 1
@@ -148,8 +148,10 @@ def request_deadline(
                     left_s, limit_s, scope = session_left_s, settings.session_s, "session"
                 async with ending_in(left_s, limit_s, scope):
                     return await function(*args, **kwargs)
-            except DeadlineExceeded as error:
-                emit(TimedOut(dependency, error.scope, error.limit_s))
+            except Exception as error:
+                stop = stop_task_of(error)
+                if isinstance(stop, DeadlineExceeded):  # also one in a group
+                    emit(TimedOut(dependency, stop.scope, stop.limit_s))
                 raise
             finally:
                 calls[session] -= 1
@@ -159,22 +161,3 @@ def request_deadline(
         return call
 
     return decorate
-
-
-def _session_of(
-    function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> Hashable:
-    while not inspect.ismethod(function):
-        if isinstance(function, functools.partial):  # the arguments it holds are in no signature
-            args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
-            function = function.func
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        else:
-            break
-    try:
-        call = inspect.signature(function).bind(*args, **kwargs)
-    except TypeError:  # wrong arguments: the call itself is about to say so
-        return None
-    call.apply_defaults()
-    return cast(Hashable, {**kwargs, **call.arguments}.get("session"))

@@ -95,6 +95,7 @@ def breaker_of(
 ) -> CircuitBreaker:
     """Opens for exactly 60 s at 2 failures of at least 2 calls, unless told otherwise."""
     numbers: dict[str, Any] = {"failure_threshold": 2, "minimum_calls": 2, "open_jitter": 0}
+    numbers |= {"open_s": 60.0, "open_cap_s": 600.0}
     rules = BreakerSettings(**(numbers | changes))
     return circuit_breaker(rules, excluded=excluded, clock=time.clock, rng=rng)
 

@@ -337,10 +337,6 @@ def test_a_network_that_failed_is_transient(error: Exception) -> None:
         httpx.TooManyRedirects("a circle"),
         httpx2.UnsupportedProtocol("ftp"),
         anthropic.CredentialsError("no key"),
-        anthropic.APIResponseValidationError(
-            response=httpx2.Response(200, request=httpx2.Request("POST", "http://api.example")),
-            body=None,
-        ),
         FileNotFoundError(errno.ENOENT, "notes.txt"),
         FileNotFoundError("notes.txt"),
         PermissionError(errno.EACCES, "notes.txt"),
@@ -351,7 +347,7 @@ def test_a_network_that_failed_is_transient(error: Exception) -> None:
         asyncio.CancelledError(),
         KeyboardInterrupt(),
         SystemExit(1),
-        ExceptionGroup("several", [ConnectionResetError()]),
+        ExceptionGroup("several", [ConnectionResetError(), ValueError("a bug")]),
     ],
 )
 def test_what_is_not_known_to_pass_is_permanent(error: BaseException) -> None:

@@ -373,10 +373,38 @@ async def test_a_backoff_longer_than_retry_after_is_kept(time: Time) -> None:
     assert time.waits == [6.0]
 
 
-async def test_a_bare_429_waits_by_backoff_alone(time: Time) -> None:
-    service = Service(time, http_error(429))
-    await retry(sleep=time.sleep, rng=Highest())(service.call)()
-    assert time.waits == [0.5]
+class Lowest(random.Random):
+    """Draws the least that is allowed."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return a
+
+
+@pytest.mark.parametrize("headers", [{}, {"retry-after": "0"}, {"retry-after": "soon"}])
+async def test_after_a_rate_limit_that_names_no_wait_the_wait_has_a_floor_that_doubles(
+    time: Time, headers: dict[str, str]
+) -> None:
+    for rng, waits in ((Lowest(), [0.5, 1.0, 2.0, 4.0]), (Highest(), [1.0, 2.0, 4.0, 8.0])):
+        time.waits.clear()
+        service = Service(time, *[http_error(429, headers) for _ in range(4)])
+        await retry(sleep=time.sleep, rng=rng)(service.call)()
+        assert time.waits == waits, "at most the cap, and drawn above the floor"
+
+
+async def test_no_floor_of_a_rate_limit_leaves_the_jitter_no_room(time: Time) -> None:
+    for rng, waits in ((Lowest(), [1.0, 2.0, 2.0, 2.0]), (Highest(), [2.0, 4.0, 4.0, 4.0])):
+        time.waits.clear()
+        service = Service(time, *[http_error(429) for _ in range(4)])
+        backoff = ExponentialBackoff(base_s=1.0, cap_s=4.0)
+        await retry(backoff=backoff, sleep=time.sleep, rng=rng)(service.call)()
+        assert time.waits == waits
+
+
+async def test_only_a_rate_limit_has_a_floor_and_retry_after_stands_in_for_it(time: Time) -> None:
+    errors = http_error(529), http_error(503), http_error(429, {"retry-after": "0.25"}), lost()
+    service = Service(time, *errors)
+    await retry(sleep=time.sleep, rng=Lowest())(service.call)()
+    assert time.waits == [0.0, 0.0, 0.25, 0.0]
 
 
 @pytest.mark.parametrize(("cap_s", "wait_s"), [(None, 30.0), (5.0, 5.0), (0.0, 0.5)])
