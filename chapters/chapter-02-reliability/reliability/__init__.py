@@ -4,6 +4,7 @@ from reliability import ExponentialBackoff, retry
 """
 
 from reliability.after_cancel import cleanup, in_thread
+from reliability.bounded import BoundedMap
 from reliability.bulkhead import Bulkhead, BulkheadFullError, BulkheadSettings, bulkhead
 from reliability.circuit_breaker import (
     BreakerSettings,
@@ -26,7 +27,7 @@ from reliability.degradation import (
     fallback_model,
     tokens_by_model,
 )
-from reliability.draining import Drain, DrainSettings, install_signals
+from reliability.draining import Drain, DrainSettings, ServiceLeaving, install_signals
 from reliability.errors import (
     BadReply,
     Failure,
@@ -68,6 +69,7 @@ from reliability.health import (
     ReadinessReport,
     Startup,
 )
+from reliability.intake import BodyTooLarge, BodyTooLate, Intake, ListenSettings
 from reliability.last_known_good import last_known_good
 from reliability.loop_guard import LoopGuard, LoopSettings, closing, explain
 from reliability.protect import Policy, dependency_of, protect
@@ -79,6 +81,9 @@ from reliability.timeouts import OperationTimeout, request_deadline, timeout
 __all__ = [
     "Attempts",
     "BadReply",
+    "BodyTooLarge",
+    "BodyTooLate",
+    "BoundedMap",
     "BreakerSettings",
     "Bulkhead",
     "BulkheadEntered",
@@ -101,6 +106,8 @@ __all__ = [
     "FailureKind",
     "FallbackUsed",
     "HealthSettings",
+    "Intake",
+    "ListenSettings",
     "Liveness",
     "LoopGuard",
     "LoopSettings",
@@ -117,6 +124,7 @@ __all__ = [
     "RetryBudget",
     "RetryScheduled",
     "RetrySettings",
+    "ServiceLeaving",
     "SessionEnded",
     "StaleServed",
     "Startup",

@@ -15,8 +15,8 @@ import asyncio
 import contextlib
 import inspect
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType, SimpleNamespace
@@ -165,6 +165,20 @@ async def ending_in(left_s: float, limit_s: float, scope: DeadlineScope) -> Asyn
             yield
     finally:
         current_deadline.reset(previous)
+
+
+@contextmanager
+def counted_from(began: float, limit_s: float) -> Iterator[None]:
+    """Let a request's deadline in the block count from `began`, a moment of the loop, in seconds.
+
+    It sets the end and no limit: what is bounded in the block cannot be bounded any later.
+    """
+    clock = asyncio.get_running_loop().time
+    before = current_deadline.set(Deadline(began + limit_s, limit_s, "request", clock))
+    try:
+        yield
+    finally:
+        current_deadline.reset(before)
 
 
 @asynccontextmanager

@@ -104,7 +104,7 @@ def collect_notes() -> Iterator[Notes]:
 
     Not in an async generator, whose consumer would write into them: it raises RuntimeError there.
     """
-    refuse_async_generators("collect_notes", sys._getframe())
+    refuse_async_generators("collect_notes", sys._getframe(1))
     notes = Notes()
     previous = _notes.set(notes)
     try:

@@ -13,6 +13,7 @@ The exceptions of this package, with the module that raises each:
         ├── CircuitOpenError        circuit_breaker: nothing was sent
         ├── OperationTimeout        timeouts: one operation took too long
         ├── BulkheadFullError       bulkhead: no slot and no place to wait, nothing was sent
+        ├── BodyTooLarge, BodyTooLate   intake: a request that did not come whole
         ├── BadReply                replies: the other side answered, and it is no answer
         └── StopTask                ends the whole task: never retried, never shown to the model
             ├── ServiceLeaving      draining: the process ends before the task does

@@ -8,13 +8,13 @@ subscribe here, so the policies know nothing of them.
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from reliability.errors import Failure
+from reliability.protect import is_async
 
 logger = logging.getLogger(__name__)
 
@@ -176,9 +176,7 @@ def subscribe(listener: Listener) -> Callable[[], None]:
     The listener runs inside the call, so it must be quick and must not block. The returned undo
     may be called more than once. Raises TypeError for an async listener: nobody would await it.
     """
-    if inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(
-        getattr(type(listener), "__call__", None)  # noqa: B004 - the class's, as a call finds it
-    ):
+    if is_async(listener):
         raise TypeError("a listener is called, not awaited: pass a plain function")
     subscription = object()
     _listeners[subscription] = listener

@@ -150,7 +150,7 @@ def require_async(function: Callable[..., object], policy: str) -> None:
 
     A policy around a plain function would judge the coroutine or value it returns, not the work.
     """
-    if not _is_async(function):
+    if not is_async(function):
         raise TypeError(f"{policy} needs an async function, not {function!r}")
 
 
@@ -159,7 +159,7 @@ def require_plain(function: object, argument: str) -> None:
 
     The coroutine of an async predicate counts as true, whatever it would have said.
     """
-    if not callable(function) or _is_async(function):
+    if not callable(function) or is_async(function):
         raise TypeError(f"{argument} must be a function that is not async, not {function!r}")
 
 
@@ -183,7 +183,10 @@ def predicate(asked: Callable[..., bool] | bool, argument: str) -> Callable[...,
     return says
 
 
-def _is_async(function: object) -> bool:
+def is_async(function: object) -> bool:
+    """Say whether a call of `function` must be awaited, through partials and objects too."""
+    while isinstance(function, functools.partial):
+        function = function.func
     return inspect.iscoroutinefunction(function) or (
         callable(function) and inspect.iscoroutinefunction(type(function).__call__)
     )

@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from types import SimpleNamespace
 from typing import Any, ParamSpec, TypeVar
@@ -142,21 +141,17 @@ def request_deadline(
             dependency, session = name_of(args, kwargs), session_of(args, kwargs)
             left_s = limit_s = settings.request_s
             scope: DeadlineScope = "request"
-            calls[session] += 1
             try:
-                if session is not None and (session_left_s := left_of(session)) < left_s:
-                    left_s, limit_s, scope = session_left_s, settings.session_s, "session"
-                async with ending_in(left_s, limit_s, scope):
-                    return await function(*args, **kwargs)
+                with ends.in_use(session):
+                    if session is not None and (session_left_s := left_of(session)) < left_s:
+                        left_s, limit_s, scope = session_left_s, settings.session_s, "session"
+                    async with ending_in(left_s, limit_s, scope):
+                        return await function(*args, **kwargs)
             except Exception as error:
                 stop = stop_task_of(error)
                 if isinstance(stop, DeadlineExceeded):  # also one in a group
                     emit(TimedOut(dependency, stop.scope, stop.limit_s))
                 raise
-            finally:
-                calls[session] -= 1
-                if not calls[session]:
-                    del calls[session]
 
         return call
 
