@@ -23,6 +23,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from types import SimpleNamespace
 from typing import Any, ParamSpec, TypeVar
 
+from reliability.bounded import BoundedMap
 from reliability.deadlines import (
     FLOOR_S,
     DeadlineExceeded,
@@ -121,16 +122,11 @@ def request_deadline(
         raise TypeError(f"write request_deadline(settings), not request_deadline({settings!r})")
     if type(max_sessions) is not int or max_sessions < 1:
         raise ValueError(f"max_sessions must be a whole number >= 1, not {max_sessions!r}")
-    ends: dict[Hashable, float] = {}  # by session, the longest unused first; moments of `clock`
-    calls: Counter[Hashable] = Counter()  # under way, by session
+    ends: BoundedMap[Hashable, float] = BoundedMap(max_sessions)  # moments of `clock`, by session
 
     def left_of(session: Hashable) -> float:
-        ends[session] = end = ends.pop(session, clock() + settings.session_s)
-        if len(ends) > max_sessions:
-            idle = next((name for name in ends if name not in calls), None)
-            if idle is not None:
-                del ends[idle]
-        return end - clock()
+        now = clock()
+        return ends.setdefault(session, now + settings.session_s) - now
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "request_deadline")
