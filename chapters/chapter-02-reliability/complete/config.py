@@ -20,6 +20,7 @@ from reliability import (
     DegradationSettings,
     DrainSettings,
     HealthSettings,
+    ListenSettings,
     LoopSettings,
     RetrySettings,
     TimeoutSettings,
@@ -68,8 +69,7 @@ class Settings(BaseModel):
     tool_bulkhead: BulkheadSettings = BulkheadSettings(limit=25, queue=25)
     health: HealthSettings = HealthSettings()
     drain: DrainSettings = DrainSettings()
-    service_host: str = "127.0.0.1"
-    service_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    listen: ListenSettings = ListenSettings()
 
     @classmethod
     def variables(cls) -> set[str]:

@@ -157,7 +157,7 @@ async def test_on_sigterm_it_is_not_ready_first_still_answers_and_then_exits_wit
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | offline_environment(simulator.url) | QUICKLY
-    environment |= {"AGENT_SERVICE_PORT": str(port), "AGENT_TIMEOUTS__MODEL_CALL_S": "5"}
+    environment |= {"AGENT_LISTEN__PORT": str(port), "AGENT_TIMEOUTS__MODEL_CALL_S": "5"}
     environment["AGENT_NOTES_FILE"] = str(tmp_path / "notes.jsonl")
     service = await asyncio.create_subprocess_exec(sys.executable, str(SERVICE), env=environment)
     try:
