@@ -23,15 +23,14 @@ from reliability.intake import App, Message, Receive, Send
 
 __all__ = ["App", "Message", "Receive", "Send", "counted", "serve"]
 
-HEAD_S = 10.0  # for the head of a request, from the first byte or the connection on
-
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, which closes a connection that shows no whole head for HEAD_S seconds.
+    """uvicorn's protocol, which closes a connection that shows no whole head for `head_s` seconds.
 
     uvicorn itself bounds only the silence between two requests.
     """
 
+    head_s = 10.0
     waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -50,7 +49,7 @@ class PatientProtocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.stop_waiting()
         elif self.waiting is None:
-            self.waiting = self.loop.call_later(HEAD_S, self.transport.close)
+            self.waiting = self.loop.call_later(self.head_s, self.transport.close)
 
     def stop_waiting(self) -> None:
         if self.waiting is not None:
