@@ -243,8 +243,8 @@ async def test_clients_that_announce_a_body_and_send_none_do_not_hold_the_drain(
 
 @in_jumping_time
 async def test_a_body_that_comes_during_the_pause_is_served() -> None:
-    client = Client((0.5, b"1"), (0.4, b"2"))
-    assert await leave(Drain(QUICK, clock=now), client) == [0.9, 1.0]
+    client = Client((0.5, b"1"), (0.25, b"2"))
+    assert await leave(Drain(QUICK, clock=now), client) == [0.75, 1.0]
     assert client.body == b"got 12"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
@@ -457,3 +458,15 @@ async def test_one_methods_name_is_not_that_of_another_object() -> None:
 def test_what_cannot_name_a_call_is_refused_at_once(wrong: Any) -> None:
     with pytest.raises(TypeError, match="dependency must be a function that is not async"):
         protect(ask_claude, dependency=wrong)
+
+
+async def test_the_signature_is_read_when_decorating(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [policy(call_tool) for policy in policies()[:-1]]
+    calls += [protect(call_tool, *policies()[:-1]), protect(call_tool, dependency="search")]
+
+    def refuses(*args: object, **kwargs: object) -> inspect.Signature:
+        raise AssertionError("a signature is read by a call")
+
+    monkeypatch.setattr(inspect, "signature", refuses)
+    for call in calls:
+        assert await call("search", {}) == "search"
