@@ -206,7 +206,7 @@ async def model_saying(*messages: dict[str, Any]) -> AsyncIterator[str]:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        whole = {"id": "m", "type": "message", "role": "assistant", "model": "m"}
+        whole: dict[str, Any] = {"id": "m", "type": "message", "role": "assistant", "model": "m"}
         whole |= {"usage": {"input_tokens": 1, "output_tokens": 1}}
         body = json.dumps(whole | (left.pop(0) if head.startswith(b"POST") else {})).encode()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n")

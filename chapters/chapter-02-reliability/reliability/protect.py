@@ -55,7 +55,7 @@ def protect(
     Raises TypeError when `function` is not async, or `dependency` neither a str nor a function.
     """
     require_async(function, "protect")
-    own, bottom = own_name(function), bottom_of(function)
+    (own, always), bottom = own_name(function), bottom_of(function)
     if dependency is not None and not isinstance(dependency, str):
         require_plain(dependency, "dependency")
     layers: Callable[P, Awaitable[R]] = function
@@ -69,7 +69,7 @@ def protect(
     @functools.wraps(function)
     async def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if dependency is None:
-            name = own(args, kwargs)
+            name = always if always and not kwargs else own(args, kwargs)
         else:
             name = dependency if isinstance(dependency, str) else dependency(*args, **kwargs)
         previous = _dependency.set((name, bottom))
@@ -93,7 +93,7 @@ def dependency_of(function: Callable[..., object], args: Args, kwargs: Kwargs) -
 
 def naming(function: Callable[..., object]) -> Callable[[Args, Kwargs], str]:
     """Return `dependency_of` for calls of `function`, its signature read once."""
-    own, bottom = own_name(function), bottom_of(function)
+    (own, _), bottom = own_name(function), bottom_of(function)
 
     def name(args: Args, kwargs: Kwargs) -> str:
         held = _dependency.get()
@@ -104,16 +104,22 @@ def naming(function: Callable[..., object]) -> Callable[[Args, Kwargs], str]:
     return name
 
 
-def own_name(function: Callable[..., object]) -> Callable[[Args, Kwargs], str]:
-    """Return what names a call by itself, outside `protect`."""
-    tool_name, bottom = argument(function, "tool_name"), _down(function)[-1]
+def own_name(function: Callable[..., object]) -> tuple[Callable[[Args, Kwargs], str], str | None]:
+    """Return what names a call by itself, outside `protect`; and what names all without keywords.
+
+    The latter is None if their arguments have a say. It spares most calls a question.
+    """
+    place, default = _place_of(function, "tool_name")
+    bottom = _down(function)[-1]
     fallback = str(getattr(bottom, "__name__", type(bottom).__name__))
+    if default and isinstance(default, str):
+        fallback = default
 
     def name(args: Args, kwargs: Kwargs) -> str:
-        found = tool_name(args, kwargs)
+        found = args[place] if 0 <= place < len(args) else kwargs.get("tool_name")
         return found if found and isinstance(found, str) else fallback
 
-    return name
+    return name, None if place >= 0 else fallback
 
 
 def argument(function: Callable[..., object], name: str) -> Callable[[Args, Kwargs], object]:
@@ -121,6 +127,18 @@ def argument(function: Callable[..., object], name: str) -> Callable[[Args, Kwar
 
     It reads the signature once, through layers, partials and bound methods.
     """
+    place, default = _place_of(function, name)
+
+    def find(args: Args, kwargs: Kwargs) -> object:
+        if 0 <= place < len(args):
+            return args[place]
+        return kwargs.get(name, default) if kwargs else default
+
+    return find
+
+
+def _place_of(function: Callable[..., object], name: str) -> tuple[int, object]:
+    """Where `name` stands among a call's positional arguments, below 0: nowhere; its default."""
     given: Args = ()  # by partials
     named: dict[str, object] = {}
     layers = _down(function)
@@ -131,18 +149,10 @@ def argument(function: Callable[..., object], name: str) -> Callable[[Args, Kwar
     found = parameters.get(name)
     default = None if found is None or found.default is found.empty else found.default
     default = named.get(name, default)
-    place = -1
-    if found is not None and found.kind in (found.POSITIONAL_ONLY, found.POSITIONAL_OR_KEYWORD):
-        place = list(parameters).index(name) - len(given)
-        if place < 0:
-            default = given[place + len(given)]
-
-    def find(args: Args, kwargs: Kwargs) -> object:
-        if 0 <= place < len(args):
-            return args[place]
-        return kwargs.get(name, default) if kwargs else default
-
-    return find
+    if found is None or found.kind not in (found.POSITIONAL_ONLY, found.POSITIONAL_OR_KEYWORD):
+        return -1, default
+    place = list(parameters).index(name)
+    return place - len(given), given[place] if place < len(given) else default
 
 
 def require_async(function: Callable[..., object], policy: str) -> None:
