@@ -165,6 +165,8 @@ class CircuitBreaker:
 class _Call:
     """One call or block, from its permit to its outcome."""
 
+    __slots__ = ("breaker", "circuit", "dependency", "permit")
+
     def __init__(self, breaker: CircuitBreaker, dependency: str) -> None:
         self.breaker, self.dependency = breaker, dependency
 

@@ -71,7 +71,7 @@ class BreakerSettings:
                 raise ValueError(f"{field} must be {rule}, not {getattr(self, field)!r}")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Slice:
     """Calls that are forgotten together: those since `began`, or a single one."""
 
@@ -112,10 +112,12 @@ class CallWindow:
         return self.calls > self.rules.window_calls
 
     def _count(self, part: _Slice, calls: int, failures: int, slow: int) -> None:
-        for counts in (self, part):
-            counts.calls += calls
-            counts.failures += failures
-            counts.slow += slow
+        self.calls += calls
+        self.failures += failures
+        self.slow += slow
+        part.calls += calls
+        part.failures += failures
+        part.slow += slow
 
 
 class Circuit:
@@ -148,10 +150,11 @@ class Circuit:
 
     def admit(self, now: float) -> int | None:
         """Return the permit that the call must bring back, or None: it must not be sent."""
-        if self.retry_after_s(now) > 0:
-            return None
-        if self.state == "open":
-            self.change("half_open")
+        if self.state != "closed":
+            if self.retry_after_s(now) > 0:
+                return None
+            if self.state == "open":
+                self.change("half_open")
         self.last_permit += 1
         self.permits[self.last_permit] = now
         return self.last_permit

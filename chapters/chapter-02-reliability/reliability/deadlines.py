@@ -161,7 +161,7 @@ async def ending_in(left_s: float, limit_s: float, scope: DeadlineScope) -> Asyn
         raise end.error()
     previous = current_deadline.set(end)
     try:
-        async with cut_off(asyncio.timeout_at(end.at), end.error()):
+        async with cut_off(asyncio.timeout_at(end.at), end.error):
             yield
     finally:
         current_deadline.reset(previous)
@@ -182,8 +182,8 @@ def counted_from(began: float, limit_s: float) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def cut_off(limit: asyncio.Timeout, error: Exception) -> AsyncIterator[None]:
-    """Run the block under `limit`, and raise `error` only if it was `limit` that ended the block.
+async def cut_off(limit: asyncio.Timeout, error: Callable[[], Exception]) -> AsyncIterator[None]:
+    """Run the block under `limit`, and raise what `error` makes only if `limit` ended the block.
 
     Two limits that end at one moment, or a limit and a cancellation, leave the word to the outer.
     """
@@ -198,7 +198,7 @@ async def cut_off(limit: asyncio.Timeout, error: Exception) -> AsyncIterator[Non
     except TimeoutError as timed_out:
         if own:
             raise
-        raise error from timed_out
+        raise error() from timed_out
 
 
 def has_cut_off(error: BaseException) -> bool:

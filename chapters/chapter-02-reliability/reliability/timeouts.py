@@ -82,22 +82,28 @@ def timeout(seconds: float, *, floor_s: float = FLOOR_S) -> Policy:
             dependency = name_of(args, kwargs)
             now, end = asyncio.get_running_loop().time(), current_deadline.get()
             at = now + seconds
-            error: ReliabilityError = OperationTimeout(dependency, seconds)
-            event = TimedOut(dependency, "operation", seconds)
-            too_late = end is not None and end.at - now < floor_s
-            if end is not None and (too_late or end.at <= at):
-                at, error = end.at, end.error()
-                event = TimedOut(dependency, end.scope, end.limit_s)
-            if too_late:
-                emit(event)
-                raise error
-            limit = asyncio.timeout_at(at)
+            if end is not None and end.at > at and end.at - now >= floor_s:
+                end = None  # it is not what decides
+
+            def error() -> ReliabilityError:
+                return OperationTimeout(dependency, seconds) if end is None else end.error()
+
+            def tell() -> None:
+                if end is None:
+                    emit(TimedOut(dependency, "operation", seconds))
+                else:
+                    emit(TimedOut(dependency, end.scope, end.limit_s))
+
+            if end is not None and end.at - now < floor_s:
+                tell()
+                raise error()
+            limit = asyncio.timeout_at(at if end is None else end.at)
             try:
                 async with cut_off(limit, error):
                     return await function(*args, **kwargs)
             finally:
                 if limit.expired():  # also when a deadline around it ends at the same moment
-                    emit(event)
+                    tell()
 
         return call
 
