@@ -257,7 +257,10 @@ def build(settings: Settings, drain: Drain) -> FastAPI:
     @app.post("/v1/tasks", response_model=Answered, responses=FAILURES)
     async def tasks(request: Request, asked: TaskRequest) -> JSONResponse:
         """Do one task. A refusal comes before anything is spent."""
-        answer = await agent.run(asked.task, session=asked.session)
+        try:
+            answer = await agent.run(asked.task, session=asked.session)
+        except Exception as error:  # here and not in the intake: a refusal must be cheap
+            return error_response(request, error)
         # An answer is paid for: a character that cannot be sent must not lose it.
         body = encodable(asdict(answer)) | {"request_id": request.state.request_id}
         return JSONResponse(body)
