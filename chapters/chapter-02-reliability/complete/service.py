@@ -4,17 +4,26 @@ Run: python service.py, then
 curl localhost:8000/v1/tasks -H 'content-type: application/json' -d '{"task": "What is 23*19?"}'
 """
 
+# First of all, because the imports below take seconds, and a signal may come in them. As process 1
+# of a container Python would not even notice it: the kernel drops what has no handler there.
+import signal
+import sys
+
+if __name__ == "__main__":
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # nothing is under way yet
+
 import asyncio
+import json
 import logging
 import math
 import os
 import re
-import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 from anthropic import APIConnectionError, APIError, APITimeoutError, OverloadedError, RateLimitError
 from fastapi import FastAPI, Request
@@ -26,21 +35,32 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reliability import (
+    BadReply,
+    BodyTooLarge,
+    BodyTooLate,
     BulkheadFullError,
     CircuitOpenError,
     DeadlineExceeded,
     DependencyCheck,
     Drain,
+    FailureKind,
+    Intake,
     Liveness,
     OperationTimeout,
     Readiness,
     ReliabilityError,
+    ServiceLeaving,
+    SessionEnded,
     Startup,
     classify,
+    encodable,
+    members,
+    stop_task_of,
 )
+from reliability.health import LivenessReport, ReadinessReport
 from reliability.serving import serve
 
-from agent import NO_KEY, Agent, UnfinishedAnswer
+from agent import NO_KEY, Agent, Answer, UnfinishedAnswer
 from config import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -49,19 +69,28 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # The first class that fits decides: status, type, and the message where the error has none to show.
 ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (RequestValidationError, 400, "invalid_request", "the request is not valid"),
+    (UnicodeEncodeError, 400, "invalid_request", "the task holds half a surrogate pair"),
+    (BodyTooLarge, 413, "too_large", ""),
+    (BodyTooLate, 408, "request_timeout", ""),
     (BulkheadFullError, 503, "overloaded", ""),
     (CircuitOpenError, 503, "unavailable", ""),
+    (SessionEnded, 410, "session_ended", ""),
     (DeadlineExceeded, 504, "deadline_exceeded", ""),
     (OperationTimeout, 504, "timeout", ""),
+    (BadReply, 502, "upstream_error", "the model's answer cannot be read"),
     (ReliabilityError, 503, "unavailable", ""),
     (RateLimitError, 429, "rate_limited", "the model's rate limit is reached"),
     (OverloadedError, 503, "unavailable", "the model is overloaded"),
     (APITimeoutError, 504, "timeout", "the model did not answer in time"),
     (APIConnectionError, 502, "upstream_error", "the model cannot be reached"),
     (APIError, 502, "upstream_error", "the model refused the request or failed"),
+    (json.JSONDecodeError, 502, "upstream_error", "the model's answer cannot be read"),
+    (UnicodeDecodeError, 502, "upstream_error", "the model's answer cannot be read"),
     (UnfinishedAnswer, 502, "unfinished_answer", ""),
     (Exception, 500, "internal_error", "the service failed; its log says why"),
 )
+# Sent again, these may succeed, though a repeat at once by `retry` would not.
+REPEATED_LATER = (CircuitOpenError, ServiceLeaving)
 
 
 class TaskRequest(BaseModel):
@@ -69,8 +98,46 @@ class TaskRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
+    # One character at least that Python, too, takes for no space.
+    task: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"[^\s\x1c-\x1f]")]
     session: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] | None = None
+
+
+@dataclass(frozen=True)
+class Answered(Answer):
+    """What a task came to, and under which id."""
+
+    request_id: str = ""
+
+
+class Failed(BaseModel):
+    """The one form of all errors."""
+
+    type: str
+    message: str
+    retryable: bool  # the same request may succeed later
+    retry_after_s: float | None
+    request_id: str
+
+
+FAILURES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The request is not valid"},
+    408: {"description": "The body did not come in time"},
+    410: {"description": "The session has ended: begin a new one"},
+    413: {"description": "The body is too large"},
+    429: {"description": "The model's rate limit"},
+    500: {"description": "A failure that nobody foresaw"},
+    502: {
+        "description": "The model failed, refused or cannot be reached, or its answer is cut off"
+    },
+    503: {
+        "description": "No room here, a circuit is open, the model is overloaded, money is spent"
+    },
+    504: {"description": "The deadline, or a call's own limit"},
+    "default": {"description": "Any other refusal"},
+}
+for each in FAILURES.values():
+    each["model"] = Failed
 
 
 class WithRequestId:
@@ -95,25 +162,49 @@ class WithRequestId:
         await self.app(scope, receive, send_with_id)
 
 
-def error_response(request: Request, error: Exception) -> JSONResponse:
-    """The one form of all errors; it repeats nothing of a task, an answer or a body."""
+def describe(error: Exception) -> tuple[int, str, str]:
+    """Return status, type and message; they repeat nothing of a task, an answer or a body."""
     status, kind, message = next(row[1:] for row in ERRORS if isinstance(error, row[0]))
     if isinstance(error, RequestValidationError):
-        places = {".".join(map(str, each["loc"])): each["msg"] for each in error.errors()}
+        known = {"body", "query", "path", "header", *TaskRequest.model_fields}
+        places = {  # the names in a body are the client's words
+            ".".join(str(part) for part in each["loc"] if part in known): each["msg"]
+            for each in error.errors()
+        }
         message = "; ".join(f"{place}: {reason}" for place, reason in places.items())
-    if isinstance(error, HTTPException):
+    elif isinstance(error, HTTPException):
         status, kind, message = error.status_code, "invalid_request", str(error.detail)
+    elif isinstance(error, UnfinishedAnswer) and str(error).endswith("refusal"):
+        message = "the model declined to do this task"
+    elif classify(error).kind is FailureKind.SPEND_LIMIT:
+        status, kind, message = 503, "spend_limit", "the spend limit at the model is reached"
+    return status, kind, message or str(error)
+
+
+def error_response(request: Request, error: Exception) -> JSONResponse:
+    """The one form of all errors. What nobody foresaw is logged under the request's id."""
+    error = stop_task_of(error) or next(m for m in members(error) if isinstance(m, Exception))
+    status, kind, message = describe(error)
+    if kind == "internal_error":
+        logger.error("request %s failed", request.state.request_id, exc_info=error)
     failure = classify(error)
-    wait_s = failure.retry_after_s
+    retryable = failure.retryable or isinstance(error, REPEATED_LATER)
+    wait_s = failure.retry_after_s if retryable else None
     body = {
         "type": kind,
-        "message": message or str(error),
-        "retryable": failure.retryable or isinstance(error, CircuitOpenError),
+        "message": message,
+        "retryable": retryable,
         "retry_after_s": wait_s,
         "request_id": request.state.request_id,
     }
-    headers = {} if wait_s is None else {"retry-after": str(max(1, math.ceil(wait_s)))}
+    headers = dict(getattr(error, "headers", None) or {})  # the Allow of a 405
+    if wait_s is not None:
+        headers["retry-after"] = str(max(1, math.ceil(wait_s)))
     return JSONResponse(body, status, headers)
+
+
+def answer_to(scope: MutableMapping[str, Any], error: Exception) -> ASGIApp:
+    return error_response(Request(scope), error)
 
 
 def build(settings: Settings, drain: Drain) -> FastAPI:
@@ -149,6 +240,13 @@ def build(settings: Settings, drain: Drain) -> FastAPI:
             warming.cancel()
 
     app = FastAPI(title="Agent", lifespan=lifespan)
+    app.add_middleware(
+        Intake,
+        drain=drain,
+        max_bytes=settings.listen.max_body_bytes,
+        request_s=settings.timeouts.request_s,
+        answer=answer_to,
+    )
     app.add_middleware(WithRequestId)
 
     @app.exception_handler(RequestValidationError)
@@ -156,30 +254,30 @@ def build(settings: Settings, drain: Drain) -> FastAPI:
     async def refused(request: Request, error: Exception) -> JSONResponse:
         return error_response(request, error)
 
-    @app.post("/v1/tasks")
+    @app.post("/v1/tasks", response_model=Answered, responses=FAILURES)
     async def tasks(request: Request, asked: TaskRequest) -> JSONResponse:
         """Do one task. A refusal comes before anything is spent."""
         try:
             answer = await agent.run(asked.task, session=asked.session)
-        except Exception as error:
-            if not isinstance(error, ReliabilityError | APIError | UnfinishedAnswer):
-                logger.exception("request %s failed", request.state.request_id)
+        except Exception as error:  # here and not in the intake: a refusal must be cheap
             return error_response(request, error)
-        return JSONResponse(asdict(answer) | {"request_id": request.state.request_id})
+        # An answer is paid for: a character that cannot be sent must not lose it.
+        body = encodable(asdict(answer)) | {"request_id": request.state.request_id}
+        return JSONResponse(body)
 
-    @app.get("/health/live")
+    @app.get("/health/live", response_model=LivenessReport, responses={503: {}})
     async def live() -> JSONResponse:
         """Restart me if this is no 200: asks nothing but the event loop."""
         report = liveness.report()
         return JSONResponse(asdict(report), 200 if report.alive else 503)
 
-    @app.get("/health/ready")
+    @app.get("/health/ready", response_model=ReadinessReport, responses={503: {}})
     async def ready() -> JSONResponse:
         """Send me requests while this is 200."""
         report = await readiness.report()
         return JSONResponse(asdict(report), 200 if report.ready else 503)
 
-    @app.get("/health/startup")
+    @app.get("/health/startup", responses={503: {}})
     async def started() -> JSONResponse:
         """Ask the other two from the first 200 on."""
         return JSONResponse({"started": startup.started}, 200 if startup.started else 503)
@@ -198,7 +296,7 @@ def main() -> None:
         sys.exit(2)
     drain = Drain(settings.drain)
     app = build(settings, drain)
-    address = settings.service_host, settings.service_port
+    address = settings.listen.host, settings.listen.port
     sys.exit(asyncio.run(serve(app, *address, drain, log_level="warning", access_log=False)))
 
 

@@ -4,6 +4,7 @@ from reliability import ExponentialBackoff, retry
 """
 
 from reliability.after_cancel import cleanup, in_thread
+from reliability.bounded import BoundedMap
 from reliability.bulkhead import Bulkhead, BulkheadFullError, BulkheadSettings, bulkhead
 from reliability.circuit_breaker import (
     BreakerSettings,
@@ -11,7 +12,13 @@ from reliability.circuit_breaker import (
     CircuitOpenError,
     circuit_breaker,
 )
-from reliability.deadlines import DeadlineExceeded, TimeoutSettings, deadline, remaining_s
+from reliability.deadlines import (
+    DeadlineExceeded,
+    SessionEnded,
+    TimeoutSettings,
+    deadline,
+    remaining_s,
+)
 from reliability.degradation import (
     DegradationSettings,
     Notes,
@@ -20,16 +27,19 @@ from reliability.degradation import (
     fallback_model,
     tokens_by_model,
 )
-from reliability.draining import Drain, DrainSettings, install_signals
+from reliability.draining import Drain, DrainSettings, ServiceLeaving, install_signals
 from reliability.errors import (
+    BadReply,
     Failure,
     FailureKind,
     ReliabilityError,
     StopTask,
     classify,
     is_callers_mistake,
+    members,
     parse_retry_after,
     status_of,
+    stop_task_of,
 )
 from reliability.events import (
     Attempts,
@@ -59,15 +69,21 @@ from reliability.health import (
     ReadinessReport,
     Startup,
 )
+from reliability.intake import BodyTooLarge, BodyTooLate, Intake, ListenSettings
 from reliability.last_known_good import last_known_good
 from reliability.loop_guard import LoopGuard, LoopSettings, closing, explain
 from reliability.protect import Policy, dependency_of, protect
+from reliability.replies import encodable, message_of, reading_reply
 from reliability.retries import ExponentialBackoff, RetrySettings, retry
 from reliability.retry_budget import RetryBudget
 from reliability.timeouts import OperationTimeout, request_deadline, timeout
 
 __all__ = [
     "Attempts",
+    "BadReply",
+    "BodyTooLarge",
+    "BodyTooLate",
+    "BoundedMap",
     "BreakerSettings",
     "Bulkhead",
     "BulkheadEntered",
@@ -90,6 +106,8 @@ __all__ = [
     "FailureKind",
     "FallbackUsed",
     "HealthSettings",
+    "Intake",
+    "ListenSettings",
     "Liveness",
     "LoopGuard",
     "LoopSettings",
@@ -106,6 +124,8 @@ __all__ = [
     "RetryBudget",
     "RetryScheduled",
     "RetrySettings",
+    "ServiceLeaving",
+    "SessionEnded",
     "StaleServed",
     "Startup",
     "StopTask",
@@ -122,18 +142,23 @@ __all__ = [
     "deadline",
     "dependency_of",
     "emit",
+    "encodable",
     "explain",
     "fallback_model",
     "in_thread",
     "install_signals",
     "is_callers_mistake",
     "last_known_good",
+    "members",
+    "message_of",
     "parse_retry_after",
     "protect",
+    "reading_reply",
     "remaining_s",
     "request_deadline",
     "retry",
     "status_of",
+    "stop_task_of",
     "subscribe",
     "timeout",
     "tokens_by_model",

@@ -24,7 +24,7 @@ from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 from reliability.deadlines import Deadline, latest_start
 from reliability.errors import FailureKind, ReliabilityError
 from reliability.events import BulkheadEntered, BulkheadRefused, TimedOut, emit
-from reliability.protect import dependency_of, require_async
+from reliability.protect import naming, require_async
 from reliability.retry_budget import require_numbers
 
 P = ParamSpec("P")
@@ -108,10 +108,11 @@ class Bulkhead:
         self, function: Callable[P, Awaitable[R]], /
     ) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "bulkhead")
+        name_of = naming(function)
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            async with self.slot(dependency_of(function, args, kwargs)):
+            async with self.slot(name_of(args, kwargs)):
                 return await function(*args, **kwargs)
 
         return call

@@ -7,6 +7,8 @@ tries to stand up is knocked down by all who waited for it. The rules:
 - Open, nothing is sent: a call fails at once and is told when to come back.
 - Half open, a few probes pass and all others are refused. One that fails or is slow opens again.
 - A cancelled call tells nothing and gives its permit back: a timeout belongs inside the breaker.
+  One that a deadline cut off tells something: `circuit_window` says when it counts.
+- A request that was judged before it was sent tells nothing either.
 
 A circuit lives in one process, by choice: it decides without a network, and an outage costs each
 process `minimum_calls`. Shared state is chapter 6. All calls of a breaker run in one event loop;
@@ -16,6 +18,7 @@ Sources: M. Nygard, "Release It!"; resilience4j and failsafe-go for probes with 
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import random
 import time
@@ -23,12 +26,21 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from reliability.circuit_window import BreakerSettings, Circuit, Outcome
-from reliability.errors import FailureKind, ReliabilityError, StopTask, is_callers_mistake
+from reliability.deadlines import has_cut_off
+from reliability.errors import (
+    BadReply,
+    FailureKind,
+    ReliabilityError,
+    is_callers_mistake,
+    members,
+    stop_task_of,
+    was_judged_before,
+)
 from reliability.events import CircuitRefused, CircuitState, emit
-from reliability.protect import dependency_of, require_async
+from reliability.protect import naming, require_async, require_plain
 
 __all__ = ["BreakerSettings", "CircuitBreaker", "CircuitOpenError", "circuit_breaker"]
 
@@ -70,9 +82,10 @@ def circuit_breaker(
     """Break calls by `settings`; `failure_threshold` and `timeout` (its `open_s`) override them.
 
     A call in whose way the circuit stands raises CircuitOpenError. `excluded` errors count like an
-    answer, as a caller's mistake does. `key` gets the call's arguments and names its circuit;
-    without it `dependency_of` does. `clock` returns seconds and never goes back.
-    Raises ValueError for a number out of range, TypeError without parentheses.
+    answer, as a caller's mistake does that the other side found. `key` gets the call's arguments
+    and names its circuit; without it `dependency_of` does. `clock` returns seconds and never goes
+    back. Raises ValueError for a number out of range, TypeError without parentheses and for an
+    async `key`.
     """
     if settings is not None and not isinstance(settings, BreakerSettings):
         raise TypeError(f"write @circuit_breaker() or pass BreakerSettings, not {settings!r}")
@@ -81,6 +94,8 @@ def circuit_breaker(
         rules = replace(rules, failure_threshold=failure_threshold)
     if timeout is not None:
         rules = replace(rules, open_s=timeout, open_cap_s=max(timeout, rules.open_cap_s))
+    if key is not None:
+        require_plain(key, "key")
     isinstance(None, excluded)  # raises TypeError now, not in place of a call's own error
     # No Random() of our own: after a fork only the module's generator draws anew in each worker.
     return CircuitBreaker(rules, excluded, key, clock, rng.uniform if rng else random.uniform)
@@ -101,11 +116,13 @@ class CircuitBreaker:
         self, function: Callable[P, Awaitable[R]], /
     ) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "circuit_breaker")
+        name_of = naming(function)
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
             own = self.key(*args, **kwargs) if self.key else None
-            async with self.guard(own or dependency_of(function, args, kwargs)):
+            dependency = own or name_of(args, kwargs)
+            with _Call(self, dependency):
                 return await function(*args, **kwargs)
 
         return call
@@ -145,36 +162,68 @@ class CircuitBreaker:
         least.permits.clear()  # its calls under way speak for nobody now
 
 
-class _Guard:
+class _Call:
     """One call or block, from its permit to its outcome."""
+
+    __slots__ = ("breaker", "circuit", "dependency", "permit")
 
     def __init__(self, breaker: CircuitBreaker, dependency: str) -> None:
         self.breaker, self.dependency = breaker, dependency
-        self.entered: list[tuple[Circuit, int]] = []  # several tasks may share one guard
 
-    async def __aenter__(self) -> None:
-        circuit, now = self.breaker._circuit_of(self.dependency), self.breaker.clock()
-        if (permit := circuit.admit(now)) is None:
-            wait_s = circuit.retry_after_s(now)
+    def __enter__(self) -> Self:
+        self.circuit, now = self.breaker._circuit_of(self.dependency), self.breaker.clock()
+        if (permit := self.circuit.admit(now)) is None:
+            wait_s = self.circuit.retry_after_s(now)
             emit(CircuitRefused(self.dependency, wait_s))
             raise CircuitOpenError(self.dependency, wait_s)
-        self.entered.append((circuit, permit))
+        self.permit = permit
+        return self
 
-    async def __aexit__(
+    def __exit__(
         self, _: object, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        circuit, permit = self.entered.pop()
-        circuit.record(permit, _outcome_of(error, self.breaker.excluded), self.breaker.clock())
+        outcome = _outcome_of(error, self.breaker.excluded)
+        self.circuit.record(self.permit, outcome, self.breaker.clock())
+
+
+class _Guard:
+    """What `guard` returns. Tasks may share one: each leaves with the permit that it got."""
+
+    def __init__(self, breaker: CircuitBreaker, dependency: str) -> None:
+        self.breaker, self.dependency = breaker, dependency
+        self.entered: list[tuple[asyncio.Task[Any] | None, _Call]] = []
+
+    async def __aenter__(self) -> None:
+        call = _Call(self.breaker, self.dependency).__enter__()
+        self.entered.append((asyncio.current_task(), call))
+
+    async def __aexit__(self, *error: Any) -> None:
+        task = asyncio.current_task()
+        own = [place for place, (by, _) in enumerate(self.entered) if by is task]
+        # The block of an async generator may be closed by another task than the one that began it.
+        _, call = self.entered.pop(own[-1] if own else 0)
+        call.__exit__(*error)
 
 
 def _outcome_of(error: BaseException | None, excluded: tuple[type[Exception], ...]) -> Outcome:
     """Say what the end of a call proves about the dependency."""
     if error is None:
         return "success"
-    if not isinstance(error, Exception) or isinstance(error, StopTask):
+    if has_cut_off(error) and not isinstance(error, excluded):
+        return "cut_off"
+    if not isinstance(error, Exception) or stop_task_of(error):
         return "neither"
-    if isinstance(error, ReliabilityError):  # only a timeout below tells of the dependency
+    outcomes = {_outcome_of_one(member, excluded) for member in members(error)}
+    return next(each for each in ("failure", "success", "neither") if each in outcomes)
+
+
+def _outcome_of_one(error: BaseException, excluded: tuple[type[Exception], ...]) -> Outcome:
+    if isinstance(error, ReliabilityError) and not isinstance(error, BadReply):
+        # Only a timeout below tells of the dependency.
         timed_out = error.kind is FailureKind.TIMEOUT and not isinstance(error, excluded)
         return "failure" if timed_out else "neither"
-    answered = isinstance(error, excluded) or is_callers_mistake(error)
-    return "success" if answered else "failure"
+    if isinstance(error, excluded):
+        return "success"
+    if was_judged_before(error):
+        return "neither"
+    return "success" if is_callers_mistake(error) else "failure"

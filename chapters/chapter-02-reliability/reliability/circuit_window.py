@@ -3,7 +3,11 @@
 Prevents false verdicts: five failures spread over a week look like an outage, a month of successes
 hides one, and a call that began before an outage closes the circuit in the midst of it. The rules:
 recent calls only, as a rate, from a minimum number on; and a result counts only in the state that
-admitted its call. Nothing here awaits, so no other task comes between a check and its change.
+admitted its call. A call that its caller's deadline cut off is a failure if it had at least twice
+the time that answers take here, as a mean: with less, the caller was in too much of a hurry. While
+no answer is known it counts, or a dependency that hangs from the first call on would never be
+found by callers in a hurry. Nothing here awaits, so no other task comes between a check and its
+change.
 Sources: resilience4j (windows, rates, permits) and failsafe-go's circuitstates.go.
 """
 
@@ -19,10 +23,11 @@ from typing import Literal
 from reliability.events import CircuitChanged, CircuitState, emit
 from reliability.retry_budget import require_numbers
 
-Outcome = Literal["success", "failure", "neither"]
+Outcome = Literal["success", "failure", "cut_off", "neither"]
 
 logger = logging.getLogger(__name__)
 
+NEWEST_SHARE = 0.2  # of the newest answer in the mean time: the last ten or so decide
 SLICES = 100  # of a time window: a call is forgotten up to 1 % of the window early
 
 
@@ -37,9 +42,9 @@ class BreakerSettings:
     window_s: float = 0.0  # above 0: all calls of the last so many seconds instead
     slow_call_s: float = 0.0  # a call that takes longer is slow; 0: none is
     slow_call_rate: float = 0.5  # opens too when this share of the window's calls is slow
-    open_s: float = 60.0
+    open_s: float = 10.0
     open_growth: float = 1.0  # each time that probes fail the open time grows by this factor ...
-    open_cap_s: float = 600.0  # ... up to here
+    open_cap_s: float = 60.0  # ... up to here: without growth it has no part
     open_jitter: float = 0.1  # at most this share is added, so that processes do not keep in step
     probes: int = 1  # at once while half open; so many successes close the circuit
     probe_max_age_s: float = 60.0  # an older one counts for nothing: keep it above a call's timeout
@@ -66,7 +71,7 @@ class BreakerSettings:
                 raise ValueError(f"{field} must be {rule}, not {getattr(self, field)!r}")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Slice:
     """Calls that are forgotten together: those since `began`, or a single one."""
 
@@ -107,10 +112,12 @@ class CallWindow:
         return self.calls > self.rules.window_calls
 
     def _count(self, part: _Slice, calls: int, failures: int, slow: int) -> None:
-        for counts in (self, part):
-            counts.calls += calls
-            counts.failures += failures
-            counts.slow += slow
+        self.calls += calls
+        self.failures += failures
+        self.slow += slow
+        part.calls += calls
+        part.failures += failures
+        part.slow += slow
 
 
 class Circuit:
@@ -127,6 +134,7 @@ class Circuit:
         self.permits: dict[int, float] = {}
         self.last_permit = 0
         self.successes = 0  # of probes
+        self.answer_s: float | None = None  # the mean time of answers; no change of state ends it
         self.open_s = self.open_until = 0.0
 
     def retry_after_s(self, now: float) -> float:
@@ -142,10 +150,11 @@ class Circuit:
 
     def admit(self, now: float) -> int | None:
         """Return the permit that the call must bring back, or None: it must not be sent."""
-        if self.retry_after_s(now) > 0:
-            return None
-        if self.state == "open":
-            self.change("half_open")
+        if self.state != "closed":
+            if self.retry_after_s(now) > 0:
+                return None
+            if self.state == "open":
+                self.change("half_open")
         self.last_permit += 1
         self.permits[self.last_permit] = now
         return self.last_permit
@@ -157,8 +166,14 @@ class Circuit:
             return
         if self.state == "half_open" and now >= began + self.rules.probe_max_age_s:
             return
-        failed = outcome == "failure"
-        slow = 0 < self.rules.slow_call_s < now - began
+        took_s = now - began
+        if outcome == "success":
+            before_s = took_s if self.answer_s is None else self.answer_s
+            self.answer_s = before_s + NEWEST_SHARE * (took_s - before_s)
+        elif outcome == "cut_off" and self.answer_s is not None and took_s < 2 * self.answer_s:
+            return
+        failed = outcome != "success"
+        slow = 0 < self.rules.slow_call_s < took_s
         if self.state == "closed":
             self.window.add(now, failed=failed, slow=slow)
             # A success may bring the calls to the minimum, but it is no reason to open.

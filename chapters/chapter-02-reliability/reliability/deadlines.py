@@ -12,11 +12,14 @@ request sets one absolute end; nested ends can only be nearer; whoever waits or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import contextlib
+import inspect
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Literal, TypeAlias, get_args
 
 from reliability.errors import FailureKind, StopTask
@@ -42,6 +45,10 @@ class DeadlineExceeded(StopTask):
     def __str__(self) -> str:
         advice = ": begin a new session" if self.scope == "session" else ""
         return f"the {self.scope} has used up its {self.limit_s:g} s{advice}"
+
+
+class SessionEnded(DeadlineExceeded):
+    """The session's time is over, so that no request in it can ever succeed: begin a new one."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ class Deadline:
     clock: Callable[[], float]
 
     def error(self) -> DeadlineExceeded:
-        return DeadlineExceeded(self.scope, self.limit_s)
+        kind = SessionEnded if self.scope == "session" else DeadlineExceeded
+        return kind(self.scope, self.limit_s)
 
 
 # Inherited by every task and thread begun below it, never seen by the tasks beside.
@@ -124,11 +132,21 @@ def deadline(seconds: float, scope: DeadlineScope = "request") -> AbstractAsyncC
     Inside a nearer deadline the nearer one stays in force, with its own scope and limit, and if it
     has passed the block is not begun. Raises ValueError. A cancellation from outside stays
     CancelledError, and a TimeoutError of the block's own passes untouched.
+
+    Not in an async generator: between two items its deadline would be the consumer's, whose task it
+    would cancel. Raises RuntimeError there; put the deadline around the loop that consumes.
     """
     require_seconds(seconds=seconds)
     if scope not in get_args(DeadlineScope):
         raise ValueError(f"scope must be one of {get_args(DeadlineScope)}, not {scope!r}")
-    return ending_in(seconds, seconds, scope)
+    return _deadline(seconds, scope)
+
+
+@asynccontextmanager
+async def _deadline(seconds: float, scope: DeadlineScope) -> AsyncIterator[None]:
+    refuse_async_generators("deadline", sys._getframe())
+    async with ending_in(seconds, seconds, scope):
+        yield
 
 
 @asynccontextmanager
@@ -143,15 +161,29 @@ async def ending_in(left_s: float, limit_s: float, scope: DeadlineScope) -> Asyn
         raise end.error()
     previous = current_deadline.set(end)
     try:
-        async with cut_off(asyncio.timeout_at(end.at), end.error()):
+        async with cut_off(asyncio.timeout_at(end.at), end.error):
             yield
     finally:
         current_deadline.reset(previous)
 
 
+@contextmanager
+def counted_from(began: float, limit_s: float) -> Iterator[None]:
+    """Let a request's deadline in the block count from `began`, a moment of the loop, in seconds.
+
+    It sets the end and no limit: what is bounded in the block cannot be bounded any later.
+    """
+    clock = asyncio.get_running_loop().time
+    before = current_deadline.set(Deadline(began + limit_s, limit_s, "request", clock))
+    try:
+        yield
+    finally:
+        current_deadline.reset(before)
+
+
 @asynccontextmanager
-async def cut_off(limit: asyncio.Timeout, error: Exception) -> AsyncIterator[None]:
-    """Run the block under `limit`, and raise `error` only if it was `limit` that ended the block.
+async def cut_off(limit: asyncio.Timeout, error: Callable[[], Exception]) -> AsyncIterator[None]:
+    """Run the block under `limit`, and raise what `error` makes only if `limit` ended the block.
 
     Two limits that end at one moment, or a limit and a cancellation, leave the word to the outer.
     """
@@ -166,7 +198,41 @@ async def cut_off(limit: asyncio.Timeout, error: Exception) -> AsyncIterator[Non
     except TimeoutError as timed_out:
         if own:
             raise
-        raise error from timed_out
+        raise error() from timed_out
+
+
+def has_cut_off(error: BaseException) -> bool:
+    """Say whether a deadline ended a call under way with `error`, as a call in it sees that.
+
+    A call that was not begun, since too little time was left, is none: nothing was sent.
+    """
+    if isinstance(error, DeadlineExceeded):  # raised further in: from the TimeoutError that cut off
+        return isinstance(error.__cause__, TimeoutError)
+    end = current_deadline.get() if isinstance(error, asyncio.CancelledError) else None
+    return end is not None and end.at <= end.clock()
+
+
+_ENTERS = contextlib._AsyncGeneratorContextManager.__aenter__.__code__
+
+
+def refuse_async_generators(what: str, frame: FrameType | None) -> None:
+    """Raise RuntimeError if an async generator enters the block that begins in `frame`.
+
+    A ContextVar set in it is seen by its consumer between two items, and can be taken back only in
+    the task that set it (PEP 789). One that is a context manager may: it is entered and left by one
+    task, around a block that is meant to see what it set.
+    """
+    while frame is not None:
+        code, caller = frame.f_code, frame.f_back
+        if code.co_flags & inspect.CO_ASYNC_GENERATOR:
+            if caller is None or caller.f_code is not _ENTERS:
+                raise RuntimeError(
+                    f"no {what} in the async generator {code.co_name}: its consumer would see it "
+                    "between two items; put it around the loop that consumes them"
+                )
+        elif code.co_filename != contextlib.__file__:
+            return
+        frame = caller
 
 
 def require_seconds(**seconds: float) -> None:

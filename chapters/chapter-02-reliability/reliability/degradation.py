@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,9 +23,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from anthropic.types import Message
 
-from reliability.errors import Failure, FailureKind, StopTask, classify, status_of
+from reliability.deadlines import refuse_async_generators
+from reliability.errors import Failure, FailureKind, classify, members, status_of, stop_task_of
 from reliability.events import FallbackUsed, emit
-from reliability.protect import Policy, protect, require_async
+from reliability.protect import Policy, argument, protect, require_async
+from reliability.retries import standing_by
 from reliability.retry_budget import require_numbers
 
 P = ParamSpec("P")
@@ -97,7 +100,11 @@ _notes: ContextVar[Notes | None] = ContextVar("notes", default=None)
 
 @contextmanager
 def collect_notes() -> Iterator[Notes]:
-    """Gather the notes of one run, those of the tasks that it starts included."""
+    """Gather the notes of one run, those of the tasks that it starts included.
+
+    Not in an async generator, whose consumer would write into them: it raises RuntimeError there.
+    """
+    refuse_async_generators("collect_notes", sys._getframe(1))
     notes = Notes()
     previous = _notes.set(notes)
     try:
@@ -121,8 +128,10 @@ def fallback_model(
 
     For an async function with an argument `model`, whose value it replaces. The policies below see
     the second call as a dependency of its own, named as the fallback model: its circuit and its
-    budget are not those of the model that fails. A permanent failure, a spend limit and a StopTask
-    pass, and so do 400 and 404, whatever their headers say: a misspelt model must not be hidden.
+    budget are not those of the model that fails. What timed out is not tried again before the
+    fallback is asked: each attempt may take all of `model_call_s`, and the request has an end.
+    A permanent failure, a spend limit and a StopTask pass, and so do 400 and 404, whatever their
+    headers say: a misspelt model must not be hidden.
 
     Raises what the fallback raised, from the first failure unless it has a cause of its own; and
     TypeError without parentheses, on a plain function, and on one without an argument `model`.
@@ -132,7 +141,7 @@ def fallback_model(
     fallback = (settings or DegradationSettings()).fallback_model
 
     def can_help(error: Exception, failure: Failure) -> bool:
-        if isinstance(error, StopTask) or status_of(error) in (400, 404):
+        if stop_task_of(error) or any(status_of(each) in (400, 404) for each in members(error)):
             return False
         return failure.kind not in (FailureKind.PERMANENT, FailureKind.SPEND_LIMIT)
 
@@ -141,21 +150,24 @@ def fallback_model(
         signature = inspect.signature(function)
         if "model" not in signature.parameters:
             raise TypeError(f"fallback_model needs an argument named model: {function!r} has none")
+        model_of = argument(function, "model")
         ask_fallback: Callable[..., Awaitable[R]] = protect(function, dependency=fallback)
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
+            model = model_of(args, kwargs)
+            if not fallback or model == fallback:
                 return await function(*args, **kwargs)
+            try:
+                with standing_by(function):
+                    return await function(*args, **kwargs)
             except Exception as first:
                 failure = classify(first)
-                if not fallback or not can_help(first, failure):
+                if not can_help(first, failure):
                     raise
                 asked = signature.bind(*args, **kwargs)
                 asked.apply_defaults()
-                model, asked.arguments["model"] = asked.arguments["model"], fallback
-                if model == fallback:
-                    raise
+                asked.arguments["model"] = fallback
                 emit(FallbackUsed(str(model), fallback, failure))
                 try:
                     answer = await ask_fallback(*asked.args, **asked.kwargs)

@@ -4,7 +4,8 @@ Prevents the requests that each deployment loses: a server that closes its socke
 SIGTERM refuses what load balancers go on sending for seconds. The rules, in their order:
 
 - Readiness says 503 and the service still accepts, until every load balancer knows (`pause_s`).
-- It stops accepting; requests under way may end (`drain_s`); the rest is cancelled.
+- It stops accepting, and who has sent only a part of a request is refused; requests under way may
+  end (`drain_s`); the rest is cancelled.
 - Clients close and logs are flushed (`close_s`), and all that ends before SIGKILL (`grace_s`).
 
 A second signal forces: it ends all waiting for requests. `serving` does this for uvicorn.
@@ -18,16 +19,27 @@ import inspect
 import logging
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
+from weakref import WeakSet
 
 from reliability.bounded import Work, name_of, run_bounded
-from reliability.errors import classify
+from reliability.errors import FailureKind, StopTask, classify
 from reliability.retry_budget import require_numbers
 
 logger = logging.getLogger(__name__)
+
+
+class ServiceLeaving(StopTask):
+    """The process ends before this request could. Nothing speaks against another one at once."""
+
+    kind = FailureKind.OVERLOAD
+    retry_after_s = 1.0
+
+    def __str__(self) -> str:
+        return "the service is being replaced and could not finish this request: send it again"
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,9 @@ class Drain:
         self._idle.set()
         self._began_at = 0.0
         self._requests: dict[object, asyncio.Task[Any] | None] = {}
+        self._arriving: dict[object, asyncio.Task[Any] | None] = {}
+        self._stopped = False  # to accept
+        self._cut = WeakSet[asyncio.Task[Any]]()
 
     @property
     def draining(self) -> bool:
@@ -90,6 +105,26 @@ class Drain:
             del self._requests[key]
             if not self._requests:
                 self._idle.set()
+
+    @contextlib.contextmanager
+    def arriving(self) -> Iterator[None]:
+        """Mark the current task as one that waits for the rest of its request.
+
+        It is cancelled when the service stops accepting: a client that announces a body and sends
+        none must not take the time of those whose work is under way. Raises ServiceLeaving then.
+        """
+        if self._stopped:
+            raise ServiceLeaving
+        key = object()
+        self._arriving[key] = asyncio.current_task()
+        try:
+            yield
+        finally:
+            del self._arriving[key]
+
+    def has_cut(self, task: asyncio.Task[Any] | None) -> bool:
+        """Say whether it was this drain that cancelled `task`."""
+        return task in self._cut
 
     def begin(self) -> None:
         """Start to drain; called again, force: `finish` waits for no request any longer."""
@@ -124,20 +159,27 @@ class Drain:
                 await stopping
 
         await self._end("stop accepting", stop, limits.close_s)
+        self._stopped = True
+        self._cancel(self._arriving.values())
         logger.info("not accepting any longer: %d requests under way", self.under_way)
         left_s = began_at + limits.pause_s + limits.drain_s - self._clock()
         await run_bounded([self._idle.wait], left_s, self._wait)
-        cut = dict.fromkeys(task for task in self._requests.values() if task)
-        for task in cut:
-            task.cancel()
+        cut = self._cancel(self._requests.values())
         if cut:
-            logger.warning("%d requests did not end and are cancelled", len(cut))
+            logger.warning("%d requests did not end and are cancelled", cut)
         closed_at = min(self._clock() + limits.close_s, began_at + limits.grace_s)
         steps: list[tuple[str, Work]] = [("ending cancelled requests", self._idle.wait)]
         steps += [(name_of(closer), closer) for closer in closers]
         for number, (name, step) in enumerate(steps):
             await self._end(name, step, (closed_at - self._clock()) / (len(steps) - number))
-        return len(cut)
+        return cut
+
+    def _cancel(self, tasks: Iterable[asyncio.Task[Any] | None]) -> int:
+        found = dict.fromkeys(task for task in tasks if task)
+        for task in found:
+            self._cut.add(task)
+            task.cancel()
+        return len(found)
 
     async def _wait(self, seconds: float) -> None:
         """Sleep, and no longer once a second signal forces."""

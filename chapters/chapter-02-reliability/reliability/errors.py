@@ -2,7 +2,9 @@
 
 Prevents two failures: paying five times for a request that can never succeed, and giving up on one
 that would have passed a second later. The rule: the exception's type, the HTTP status and the API's
-own error codes decide, never the words of a message. What is not known to pass is permanent.
+own error codes decide, never the words of a message. What is not known to pass is permanent. What
+is wrong with a request is the caller's mistake; what comes after it is the other side's failure.
+A group means what its members mean: it passes if all of them do.
 
 The exceptions of this package, with the module that raises each:
 
@@ -11,14 +13,19 @@ The exceptions of this package, with the module that raises each:
         ├── CircuitOpenError        circuit_breaker: nothing was sent
         ├── OperationTimeout        timeouts: one operation took too long
         ├── BulkheadFullError       bulkhead: no slot and no place to wait, nothing was sent
+        ├── BodyTooLarge, BodyTooLate   intake: a request that did not come whole
+        ├── BadReply                replies: the other side answered, and it is no answer
         └── StopTask                ends the whole task: never retried, never shown to the model
-            └── DeadlineExceeded    timeouts: the request or the session has no time left
+            ├── ServiceLeaving      draining: the process ends before the task does
+            └── DeadlineExceeded    deadlines: the request has no time left
+                └── SessionEnded    deadlines: nor has any other of its session
 """
 
 from __future__ import annotations
 
 import email.utils
 import errno
+import json
 import math
 import ssl
 import time
@@ -68,6 +75,29 @@ class ReliabilityError(Exception):
     retry_after_s: float | None = None
 
 
+class BadReply(ReliabilityError):
+    """The other side answered, perhaps with status 200, and not with what it was asked for.
+
+    Its failure, not the caller's mistake: it is retried and counted. `reason` is a word or two of
+    bounded wording, for logs ("no content", "maxlag"), `retry_after_s` what a reply asks for.
+    """
+
+    kind = FailureKind.TRANSIENT
+    retryable = True
+
+    def __init__(
+        self,
+        reason: str,
+        kind: FailureKind = FailureKind.TRANSIENT,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(reason, kind, retry_after_s)  # its own arguments, or it cannot be pickled
+        self.reason, self.kind, self.retry_after_s = reason, kind, retry_after_s
+
+    def __str__(self) -> str:
+        return f"the reply is no answer: {self.reason}"
+
+
 class StopTask(ReliabilityError):
     """Base of errors that must end the task. `retryable` has no effect below this class."""
 
@@ -104,10 +134,28 @@ _NETWORK_ERRNOS = {
 }
 
 
+# A text that is no JSON, no text in its encoding, no data in its compression, no `Message`.
+_UNREADABLE = (
+    *(json.JSONDecodeError, UnicodeDecodeError, anthropic.APIResponseValidationError),
+    *(httpx.DecodingError, httpx2.DecodingError),
+)
+
+
 def classify(error: BaseException, *, now: Callable[[], float] = time.time) -> Failure:
-    """Say what `error` means. Never raises; `now` is the wall clock, in seconds since 1970."""
+    """Say what `error` means. Never raises; `now` is the wall clock, in seconds since 1970.
+
+    An ExceptionGroup may be retried if each of its members may, after the longest wait that one of
+    them asks for; its kind is that of the first member that decides.
+    """
     name = type(error).__name__
     match error:
+        case BaseExceptionGroup():
+            found = [classify(member, now=now) for member in members(error)]
+            retryable = all(each.retryable for each in found)
+            decides = next(each for each in found if each.retryable == retryable)
+            waits = [each.retry_after_s for each in found if each.retry_after_s is not None]
+            reason = f"{name}: {decides.reason}"
+            return Failure(decides.kind, retryable, max(waits, default=None), reason)
         case ReliabilityError():
             retryable = error.retryable and not isinstance(error, StopTask)
             return Failure(error.kind, retryable, _usable(error.retry_after_s), name)
@@ -127,12 +175,30 @@ def classify(error: BaseException, *, now: Callable[[], float] = time.time) -> F
             passes = True
         case httpx.TransportError() | httpx2.TransportError():
             passes = not isinstance(error, _OUR_MISTAKES) and not _is_refused_certificate(error)
+        case _ if isinstance(error, _UNREADABLE):
+            passes = True
         case OSError():
             passes = _is_network_error(error)
         case _:
             passes = False
     kind = FailureKind.TRANSIENT if passes else FailureKind.PERMANENT
     return Failure(kind, passes, None, name)
+
+
+def members(error: BaseException) -> list[BaseException]:
+    """Return the errors in a group and in the groups in it; of any other error, itself."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [found for member in error.exceptions for found in members(member)]
+
+
+def stop_task_of(error: BaseException) -> StopTask | None:
+    """Return the StopTask that `error` is, or that a group holds; None: the task may go on.
+
+    Where errors are shown to the model instead of raised, what this finds is raised:
+    `if stop := stop_task_of(error): raise stop from error`.
+    """
+    return next((found for found in members(error) if isinstance(found, StopTask)), None)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -149,10 +215,24 @@ def is_callers_mistake(error: BaseException) -> bool:
     """Say whether the other side works and refused this request: 4xx, except 408 and 429.
 
     Such an error says nothing about the health of a dependency: a breaker must not count it, and
-    a fallback would only hide it.
+    a fallback would only hide it. So is one that `was_judged_before` the call, and a group of such.
     """
-    status = status_of(error)
-    return status is not None and 400 <= status < 500 and status not in (408, 429)
+    return all(
+        was_judged_before(found)
+        or ((status := status_of(found)) and 400 <= status < 500 and status not in (408, 429))
+        for found in members(error)
+    )
+
+
+def was_judged_before(error: BaseException) -> bool:
+    """Say whether the request itself is at fault, so that it was never sent.
+
+    Errors say so by an attribute, `callers_mistake = True`: those of a tool that judges its
+    arguments before it acts. A text that cannot be encoded, such as half a surrogate pair, is one.
+    """
+    if isinstance(error, UnicodeEncodeError):
+        return True
+    return getattr(error, "callers_mistake", False) is True
 
 
 def _of_status(
@@ -177,6 +257,11 @@ def _of_status(
         retryable = told == "true"
         kind = FailureKind.TRANSIENT if retryable and kind is FailureKind.PERMANENT else kind
     return Failure(kind, retryable, wait_s, f"{status} {known_type}".rstrip())
+
+
+def kind_of_type(error_type: object) -> FailureKind:
+    """Return what an error type of the API means where no status says more."""
+    return _KIND_OF_TYPE.get(str(error_type), FailureKind.TRANSIENT)
 
 
 def parse_retry_after(

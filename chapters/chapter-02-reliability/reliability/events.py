@@ -8,20 +8,20 @@ subscribe here, so the policies know nothing of them.
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from reliability.errors import Failure
+from reliability.protect import is_async
 
 logger = logging.getLogger(__name__)
 
 CircuitState = Literal["closed", "open", "half_open"]
 TimeoutScope = Literal["operation", "request", "session"]
 LoopLimit = Literal["turns", "tool_calls", "identical_calls", "cycle"]
-StopReason = Literal["permanent", "not_idempotent", "attempts", "deadline", "budget"]
+StopReason = Literal["permanent", "not_idempotent", "fallback", "attempts", "deadline", "budget"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class RetriesStopped:
     """The call failed for good after `attempts` attempts and `elapsed_s` seconds, waits included.
 
     `why`: "permanent" (a retry cannot help), "not_idempotent" (a repeat could do the work twice),
-    "attempts" (the limit), "deadline" (the wait would outlast it) or "budget" (of retries, spent).
+    "fallback" (it timed out, and one stands by), "attempts" (the limit), "deadline" (the wait would
+    outlast it) or "budget" (of retries, spent).
     """
 
     dependency: str
@@ -175,7 +176,7 @@ def subscribe(listener: Listener) -> Callable[[], None]:
     The listener runs inside the call, so it must be quick and must not block. The returned undo
     may be called more than once. Raises TypeError for an async listener: nobody would await it.
     """
-    if inspect.iscoroutinefunction(listener):
+    if is_async(listener):
         raise TypeError("a listener is called, not awaited: pass a plain function")
     subscription = object()
     _listeners[subscription] = listener

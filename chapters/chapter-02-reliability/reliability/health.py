@@ -158,7 +158,10 @@ class Readiness:
         if at_once := self._at_once():
             return at_once
         fresh = self._clock() - self._ended_at < self.settings.cache_s
-        if self._round is None or (self._round.done() and not fresh):
+        loop = asyncio.get_running_loop()
+        # One Readiness may be asked in one loop after the other; a task belongs to one of them.
+        lost = self._round is None or self._round.get_loop() is not loop
+        if self._round is None or lost or (self._round.done() and not fresh):
             # An empty context: one caller's deadline must not end the round of the others.
             self._round = asyncio.create_task(self._check(), context=Context())
         checked = await asyncio.shield(self._round)  # nor does a caller that leaves

@@ -16,10 +16,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast
 
 from reliability.degradation import DegradationSettings, active_notes
-from reliability.errors import StopTask, classify, is_callers_mistake
+from reliability.errors import classify, is_callers_mistake, members, stop_task_of
 from reliability.events import ResultMissing, StaleServed, emit
 from reliability.loop_guard import canonical_call, cut
-from reliability.protect import Policy, dependency_of, require_async
+from reliability.protect import Policy, naming, predicate, require_async, require_plain
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +36,7 @@ def one_scope() -> str:
 def last_known_good(
     settings: DegradationSettings | None = None,
     *,
-    read_only: Callable[..., bool] | None = None,
+    read_only: Callable[..., bool] | bool | None = None,
     excluded: tuple[type[Exception], ...] = (),
     key: Callable[..., str] | None = None,
     scope: Callable[[], str] = one_scope,
@@ -44,27 +44,32 @@ def last_known_good(
 ) -> Policy:
     """Remember what read-only calls return and serve it when one fails; outermost, please.
 
-    `read_only` gets the call's arguments; what is not read-only is never remembered. `excluded` are
-    errors by which the tool works and says no: they pass, as do a StopTask and a caller's mistake
-    (4xx). Every other Exception is an outage. Only a str is remembered, and it is served with a
-    last line such as "(42 s old: get_weather does not answer now)".
+    `read_only` says it of a call by its arguments, or of all; what is not read-only is never
+    remembered. `excluded` are errors by which the tool works and says no: they pass, as do a
+    StopTask and a caller's mistake (`is_callers_mistake`). Every other Exception is an outage. Only
+    a str is remembered, and it is served with a last line such as "(42 s old: get_weather does not
+    answer now)".
 
     Calls are the same if `key`, given the arguments, returns the same; without it, if name and
     arguments are. `scope` is a part of every key: a tool whose result depends on who asks needs one
     that names the user or the tenant, because what one user's call returned would otherwise be
     served to another. `clock` is monotonic, in seconds.
 
-    Raises what the call raised; TypeError without `read_only` and on a plain function.
+    Raises what the call raised; TypeError without `read_only`, on a plain function, and for a
+    `read_only`, `key` or `scope` that is async.
     """
     if settings is not None and not isinstance(settings, DegradationSettings):
         raise TypeError(f"write @last_known_good(settings, read_only=...), not ({settings!r})")
     if read_only is None:
         raise TypeError("write @last_known_good(settings, read_only=...): which calls only read?")
-    rules, only_reads = settings or DegradationSettings(), read_only
+    rules, only_reads = settings or DegradationSettings(), predicate(read_only, "read_only")
+    require_plain(scope, "scope")
+    if key is not None:
+        require_plain(key, "key")
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "last_known_good")
-        signature = inspect.signature(function)
+        signature, name_of = inspect.signature(function), naming(function)
         known: OrderedDict[Hashable, tuple[str, float]] = OrderedDict()  # text, time; oldest first
 
         def remember(call_id: Hashable, text: str) -> None:
@@ -76,7 +81,7 @@ def last_known_good(
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
             # All of this before the call, which may change its arguments.
-            dependency = dependency_of(function, args, kwargs)
+            dependency = name_of(args, kwargs)
             arguments = _arguments(signature, args, kwargs)
             same = key(*args, **kwargs) if key else canonical_call(dependency, arguments)
             call_id, label = (scope(), dependency, same), _label(dependency, arguments)
@@ -84,10 +89,10 @@ def last_known_good(
             notes = active_notes()
             try:
                 result = await function(*args, **kwargs)
-            except StopTask:
-                raise
             except Exception as error:
-                if isinstance(error, excluded) or is_callers_mistake(error):
+                if stop_task_of(error):
+                    raise
+                if all(isinstance(e, excluded) or is_callers_mistake(e) for e in members(error)):
                     notes.withdraw(call_id)  # it does answer now
                     raise
                 text, age_s = "", float("inf")

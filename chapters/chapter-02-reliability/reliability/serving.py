@@ -11,18 +11,50 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reliability.bounded import Work
 from reliability.draining import Drain, install_signals
+from reliability.intake import App, Message, Receive, Send
 
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+__all__ = ["App", "Message", "Receive", "Send", "counted", "serve"]
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's protocol, which closes a connection that shows no whole head for `head_s` seconds.
+
+    uvicorn itself bounds only the silence between two requests.
+    """
+
+    head_s = 10.0
+    waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.stop_waiting()
+
+    def wait_for_head(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.stop_waiting()
+        elif self.waiting is None:
+            self.waiting = self.loop.call_later(self.head_s, self.transport.close)
+
+    def stop_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
 
 
 class QuietServer(uvicorn.Server):
@@ -57,6 +89,7 @@ async def serve(
     when the service cannot start.
     """
     limits, ended = drain.settings, asyncio.Event()
+    options.setdefault("http", PatientProtocol)
     # Only a backstop: streams never end on their own, and the drain cancels them before this.
     backstop_s = math.ceil(limits.drain_s + limits.close_s)
     config = uvicorn.Config(

@@ -6,7 +6,7 @@ covers the whole attempt, from connecting to the last byte, and is never longer 
 of the request. What one limit ended says so by its type:
 
     OperationTimeout   the limit of `timeout(...)`: another attempt may be faster
-    DeadlineExceeded   the request's or the session's end: the task is over
+    DeadlineExceeded   the request's end, or as SessionEnded the session's: the task is over
     TimeoutError       of the function itself, or of a library in it: passes untouched
     CancelledError     of whoever cancelled the task: passes untouched
 
@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from types import SimpleNamespace
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
+from reliability.bounded import BoundedMap
 from reliability.deadlines import (
     FLOOR_S,
     DeadlineExceeded,
@@ -35,9 +34,9 @@ from reliability.deadlines import (
     ending_in,
     require_seconds,
 )
-from reliability.errors import FailureKind, ReliabilityError
+from reliability.errors import FailureKind, ReliabilityError, stop_task_of
 from reliability.events import TimedOut, emit
-from reliability.protect import Policy, dependency_of, require_async
+from reliability.protect import Policy, argument, naming, require_async
 from reliability.retry_budget import require_numbers
 
 P = ParamSpec("P")
@@ -76,28 +75,35 @@ def timeout(seconds: float, *, floor_s: float = FLOOR_S) -> Policy:
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "timeout")
+        name_of = naming(function)
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            dependency = dependency_of(function, args, kwargs)
+            dependency = name_of(args, kwargs)
             now, end = asyncio.get_running_loop().time(), current_deadline.get()
             at = now + seconds
-            error: ReliabilityError = OperationTimeout(dependency, seconds)
-            event = TimedOut(dependency, "operation", seconds)
-            too_late = end is not None and end.at - now < floor_s
-            if end is not None and (too_late or end.at <= at):
-                at, error = end.at, end.error()
-                event = TimedOut(dependency, end.scope, end.limit_s)
-            if too_late:
-                emit(event)
-                raise error
-            limit = asyncio.timeout_at(at)
+            if end is not None and end.at > at and end.at - now >= floor_s:
+                end = None  # it is not what decides
+
+            def error() -> ReliabilityError:
+                return OperationTimeout(dependency, seconds) if end is None else end.error()
+
+            def tell() -> None:
+                if end is None:
+                    emit(TimedOut(dependency, "operation", seconds))
+                else:
+                    emit(TimedOut(dependency, end.scope, end.limit_s))
+
+            if end is not None and end.at - now < floor_s:
+                tell()
+                raise error()
+            limit = asyncio.timeout_at(at if end is None else end.at)
             try:
                 async with cut_off(limit, error):
                     return await function(*args, **kwargs)
             finally:
                 if limit.expired():  # also when a deadline around it ends at the same moment
-                    emit(event)
+                    tell()
 
         return call
 
@@ -122,59 +128,33 @@ def request_deadline(
         raise TypeError(f"write request_deadline(settings), not request_deadline({settings!r})")
     if type(max_sessions) is not int or max_sessions < 1:
         raise ValueError(f"max_sessions must be a whole number >= 1, not {max_sessions!r}")
-    ends: dict[Hashable, float] = {}  # by session, the longest unused first; moments of `clock`
-    calls: Counter[Hashable] = Counter()  # under way, by session
+    ends: BoundedMap[Hashable, float] = BoundedMap(max_sessions)  # moments of `clock`, by session
 
     def left_of(session: Hashable) -> float:
-        ends[session] = end = ends.pop(session, clock() + settings.session_s)
-        if len(ends) > max_sessions:
-            idle = next((name for name in ends if name not in calls), None)
-            if idle is not None:
-                del ends[idle]
-        return end - clock()
+        now = clock()
+        return ends.setdefault(session, now + settings.session_s) - now
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
         require_async(function, "request_deadline")
+        name_of, session_of = naming(function), argument(function, "session")
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            dependency = dependency_of(function, args, kwargs)
-            session = _session_of(function, args, kwargs)
+            dependency, session = name_of(args, kwargs), session_of(args, kwargs)
             left_s = limit_s = settings.request_s
             scope: DeadlineScope = "request"
-            calls[session] += 1
             try:
-                if session is not None and (session_left_s := left_of(session)) < left_s:
-                    left_s, limit_s, scope = session_left_s, settings.session_s, "session"
-                async with ending_in(left_s, limit_s, scope):
-                    return await function(*args, **kwargs)
-            except DeadlineExceeded as error:
-                emit(TimedOut(dependency, error.scope, error.limit_s))
+                with ends.in_use(session):
+                    if session is not None and (session_left_s := left_of(session)) < left_s:
+                        left_s, limit_s, scope = session_left_s, settings.session_s, "session"
+                    async with ending_in(left_s, limit_s, scope):
+                        return await function(*args, **kwargs)
+            except Exception as error:
+                stop = stop_task_of(error)
+                if isinstance(stop, DeadlineExceeded):  # also one in a group
+                    emit(TimedOut(dependency, stop.scope, stop.limit_s))
                 raise
-            finally:
-                calls[session] -= 1
-                if not calls[session]:
-                    del calls[session]
 
         return call
 
     return decorate
-
-
-def _session_of(
-    function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> Hashable:
-    while not inspect.ismethod(function):
-        if isinstance(function, functools.partial):  # the arguments it holds are in no signature
-            args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
-            function = function.func
-        elif hasattr(function, "__wrapped__"):
-            function = function.__wrapped__
-        else:
-            break
-    try:
-        call = inspect.signature(function).bind(*args, **kwargs)
-    except TypeError:  # wrong arguments: the call itself is about to say so
-        return None
-    call.apply_defaults()
-    return cast(Hashable, {**kwargs, **call.arguments}.get("session"))

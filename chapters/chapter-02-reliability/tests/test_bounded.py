@@ -1,13 +1,15 @@
-"""Work side by side that never takes longer than its limit."""
+"""Work side by side that never takes longer than its limit, and a map that never grows above it."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
-from reliability.bounded import name_of, run_bounded
+from reliability.bounded import BoundedMap, name_of, run_bounded
 
 
 class Timer:
@@ -162,3 +164,63 @@ async def test_a_name_is_the_qualified_one_or_the_types() -> None:
 
     assert name_of(Flush().now).endswith("Flush.now")
     assert name_of(Flush()) == "Flush"
+
+
+# --- In number -----------------------------------------------------------------------------------
+
+
+def test_the_entry_unused_for_longest_is_dropped_and_reading_is_using() -> None:
+    kept: BoundedMap[str, int] = BoundedMap(3)
+    for number, key in enumerate("abc"):
+        kept[key] = number
+    assert kept["a"] == 0
+    assert kept.get("b") == 1
+    kept["d"] = 3
+    assert list(kept) == ["a", "b", "d"]
+    kept["a"] = 9
+    kept.setdefault("e", 4)
+    assert dict(kept) == {"d": 3, "a": 9, "e": 4}
+    assert "b" not in kept
+    assert (len(kept), kept.get("b"), kept.pop("d")) == (3, None, 3)
+    del kept["a"]
+    assert list(kept.items()) == [("e", 4)]
+
+
+def test_looking_whether_a_key_is_there_is_no_use() -> None:
+    kept: BoundedMap[str, int] = BoundedMap(2)
+    kept.update(a=1, b=2)
+    assert "a" in kept
+    kept["c"] = 3
+    assert list(kept) == ["b", "c"]
+
+
+def test_what_is_in_use_stays_however_many_come() -> None:
+    kept: BoundedMap[int, str] = BoundedMap(3)
+    with kept.in_use(-1), kept.in_use(None), kept.in_use(-2):
+        kept[-1] = "begun before"
+        with kept.in_use(-1):
+            for key in range(1_000):
+                kept[key] = "x"
+        assert -1 in kept, "still in use by the outer block"
+        kept[-2] = "made while in use"
+        for key in range(1_000):
+            kept[key] = "x"
+        assert (len(kept), -1 in kept, -2 in kept) == (3, True, True)
+    kept[7], kept[8], kept[9] = "x", "x", "x"
+    assert list(kept) == [7, 8, 9]
+
+
+def test_there_may_be_more_as_long_as_so_many_are_in_use() -> None:
+    kept: BoundedMap[int, str] = BoundedMap(2)
+    with ExitStack() as users:
+        for key in range(5):
+            users.enter_context(kept.in_use(key))
+            kept[key] = "x"
+        assert len(kept) == 5
+    assert len(kept) == 2
+
+
+@pytest.mark.parametrize("most", [0, -1, 1.0, True])
+def test_the_most_is_a_whole_number(most: Any) -> None:
+    with pytest.raises(ValueError, match="most must be a whole number >= 1, not "):
+        BoundedMap(most)

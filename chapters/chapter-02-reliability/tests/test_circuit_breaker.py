@@ -9,7 +9,7 @@ import inspect
 import logging
 import pickle
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -26,10 +26,15 @@ from reliability.circuit_breaker import (
     CircuitOpenError,
     circuit_breaker,
 )
-from reliability.errors import Failure, FailureKind, ReliabilityError, StopTask, classify
+from reliability.deadlines import deadline
+from reliability.errors import BadReply, Failure, FailureKind, ReliabilityError, StopTask, classify
 from reliability.events import CircuitChanged, CircuitRefused, Event, RetriesStopped, subscribe
 from reliability.protect import protect
 from reliability.retries import retry
+from reliability.timeouts import timeout as limited
+
+from jumping_time import in_jumping_time
+from jumping_time import now as loop_time
 
 
 class Time:
@@ -95,6 +100,7 @@ def breaker_of(
 ) -> CircuitBreaker:
     """Opens for exactly 60 s at 2 failures of at least 2 calls, unless told otherwise."""
     numbers: dict[str, Any] = {"failure_threshold": 2, "minimum_calls": 2, "open_jitter": 0}
+    numbers |= {"open_s": 60.0, "open_cap_s": 600.0}
     rules = BreakerSettings(**(numbers | changes))
     return circuit_breaker(rules, excluded=excluded, clock=time.clock, rng=rng)
 
@@ -1191,3 +1197,212 @@ def test_excluded_errors_that_are_no_classes_are_refused_at_once() -> None:
 def test_the_clock_is_monotonic_unless_another_is_given(time: Time) -> None:
     assert circuit_breaker().clock is monotonic
     assert circuit_breaker(BreakerSettings(), clock=time.clock).clock == time.clock
+
+
+# --- Calls that a deadline cut off ---------------------------------------------------------------
+
+
+class Slow:
+    """A dependency that takes `takes_s` seconds, behind a breaker that opens at 10 failures."""
+
+    def __init__(self, takes_s: float) -> None:
+        self.takes_s, self.asked = takes_s, 0
+        self.breaker = circuit_breaker(failure_threshold=10, clock=loop_time)
+        self.call = protect(self.answer, self.breaker, limited(seconds=30), dependency="search")
+
+    async def answer(self) -> None:
+        self.asked += 1
+        await asyncio.sleep(self.takes_s)
+
+    async def ask(self, *, within_s: float) -> str:
+        try:
+            async with deadline(within_s):
+                await self.call()
+        except ReliabilityError as error:
+            return type(error).__name__
+        return "answered"
+
+
+@in_jumping_time
+async def test_a_dependency_that_hangs_is_found_by_callers_whose_deadline_is_short() -> None:
+    slow = Slow(10_000)
+    outcomes = [await slow.ask(within_s=0.1) for _ in range(60)]
+    assert outcomes == ["DeadlineExceeded"] * 10 + ["CircuitOpenError"] * 50
+    assert slow.asked == 10
+
+
+@in_jumping_time
+async def test_it_is_found_too_by_callers_all_at_once_and_after_it_has_answered() -> None:
+    slow = Slow(0.02)
+    assert [await slow.ask(within_s=0.1) for _ in range(10)] == ["answered"] * 10
+    slow.takes_s = 10_000
+    await asyncio.gather(*(slow.ask(within_s=0.1) for _ in range(20)))
+    assert slow.breaker.state("search") == "open"
+
+
+@in_jumping_time
+async def test_callers_in_too_much_of_a_hurry_say_nothing_of_a_dependency_that_answers() -> None:
+    slow = Slow(0.5)
+    assert await slow.ask(within_s=9) == "answered"
+    outcomes = [await slow.ask(within_s=0.4) for _ in range(60)]
+    assert outcomes == ["DeadlineExceeded"] * 60
+    assert slow.breaker.state("search") == "closed"
+    assert await slow.ask(within_s=9) == "answered"
+
+
+@in_jumping_time
+async def test_twice_the_mean_time_of_an_answer_is_enough_patience() -> None:
+    slow = Slow(0.5)
+    for within_s, state in ((0.99, "closed"), (1.0, "open")):
+        slow.takes_s = 0.5
+        assert [await slow.ask(within_s=9) for _ in range(5)] == ["answered"] * 5
+        slow.takes_s = 10_000
+        for _ in range(10):
+            await slow.ask(within_s=within_s)
+        assert slow.breaker.state("search") == state
+
+
+@in_jumping_time
+async def test_a_call_that_the_deadline_left_no_time_to_send_does_not_count() -> None:
+    slow = Slow(10_000)
+    assert [await slow.ask(within_s=0.04) for _ in range(60)] == ["DeadlineExceeded"] * 60
+    assert (slow.asked, slow.breaker.state("search")) == (0, "closed")
+
+
+@in_jumping_time
+async def test_a_client_that_leaves_before_the_deadline_does_not_count() -> None:
+    slow = Slow(10_000)
+    for _ in range(60):
+        task = asyncio.create_task(slow.ask(within_s=9))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+    assert slow.breaker.state("search") == "closed"
+
+
+@in_jumping_time
+async def test_a_probe_that_a_deadline_cuts_off_opens_the_circuit_again() -> None:
+    slow = Slow(10_000)
+    for _ in range(10):
+        await slow.ask(within_s=0.1)
+    await asyncio.sleep(20)
+    assert await slow.ask(within_s=0.1) == "DeadlineExceeded"
+    assert slow.breaker.state("search") == "open"
+
+
+@in_jumping_time
+async def test_a_deadline_of_the_calls_own_counts_by_the_same_rule() -> None:
+    slow = Slow(10_000)
+
+    async def asks_with_a_deadline() -> None:
+        async with deadline(0.1):
+            await slow.answer()
+
+    call = protect(asks_with_a_deadline, slow.breaker, dependency="search")
+    for _ in range(10):
+        with pytest.raises(StopTask):
+            await call()
+    assert slow.breaker.state("search") == "open"
+
+
+# --- Who is to blame -----------------------------------------------------------------------------
+
+
+class Mistaken(Exception):
+    callers_mistake = True
+
+
+@pytest.mark.parametrize("make", [lambda: Mistaken("no"), lambda: "\ud83d".encode()])
+async def test_what_was_judged_before_it_was_sent_tells_nothing(
+    time: Time, make: Callable[[], Any]
+) -> None:
+    async def call(breaker: CircuitBreaker) -> None:
+        with pytest.raises((Mistaken, UnicodeEncodeError)):
+            async with breaker.guard("search"):
+                raise make()
+
+    breaker = breaker_of(time)
+    for _ in range(20):
+        await call(breaker)
+    assert breaker.state("search") == "closed"
+    await open_circuit(breaker)
+    time.now += 60
+    await call(breaker)
+    assert breaker.state("search") == "half_open", "nothing was sent, so nothing is proved"
+    await run(breaker, None)
+    assert breaker.state("search") == "closed"
+
+
+@pytest.mark.parametrize(
+    ("errors", "state"),
+    [
+        ([BadReply("no content")], "open"),
+        ([ExceptionGroup("several", [lost(), http_error(404)])], "open"),
+        ([ExceptionGroup("several", [http_error(400), http_error(404)])], "closed"),
+        ([ExceptionGroup("several", [NoSuchCity(), Refused()])], "closed"),
+        ([ExceptionGroup("several", [lost(), OutOfTime()])], "closed"),
+        ([ExceptionGroup("several", [Refused(), Mistaken()])], "closed"),
+    ],
+    ids=repr,
+)
+async def test_a_group_counts_as_its_members_do(
+    time: Time, errors: list[Exception], state: str
+) -> None:
+    breaker = breaker_of(time, excluded=(NoSuchCity,))
+    await run(breaker, *errors * 2)
+    assert breaker.state("search") == state
+
+
+# --- One guard, several tasks --------------------------------------------------------------------
+
+
+async def test_a_call_from_before_the_outage_does_not_end_the_probe_of_the_same_guard(
+    time: Time,
+) -> None:
+    breaker = breaker_of(time)
+    guard, early_ends, probe_ends = breaker.guard("search"), asyncio.Event(), asyncio.Event()
+
+    async def call(ends: asyncio.Event) -> None:
+        async with guard:
+            await ends.wait()
+
+    early = asyncio.create_task(call(early_ends))
+    await asyncio.sleep(0)
+    await open_circuit(breaker)
+    time.now += 60
+    probe = asyncio.create_task(call(probe_ends))
+    await asyncio.sleep(0)
+    early_ends.set()
+    await early
+    assert breaker.state("search") == "half_open"
+    probe_ends.set()
+    await probe
+    assert breaker.state("search") == "closed"
+
+
+async def test_a_guard_that_another_task_leaves_gives_its_permit_back(time: Time) -> None:
+    breaker = breaker_of(time)
+    await open_circuit(breaker)
+    time.now += 60
+
+    async def items() -> AsyncGenerator[int, None]:
+        async with breaker.guard("search"):
+            yield 1
+            yield 2
+
+    async def begin_one() -> int:
+        return await anext(begun)
+
+    begun = items()
+    assert await asyncio.create_task(begin_one()) == 1
+    await begun.aclose()
+    assert not await is_refused(breaker)
+
+
+def test_a_key_that_names_no_call_is_refused_at_once() -> None:
+    async def asks(*args: object) -> str:
+        return "search"
+
+    for wrong in (asks, 7, "search"):
+        with pytest.raises(TypeError, match="key must be a function that is not async"):
+            circuit_breaker(key=wrong)  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ import functools
 import math
 import pickle
 import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
 
 import pytest
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from reliability.deadlines import (
     DeadlineExceeded,
+    SessionEnded,
     TimeoutSettings,
     deadline,
     latest_start,
@@ -601,3 +604,121 @@ async def test_the_clock_of_sessions_is_monotonic_unless_another_is_given() -> N
     assert 119 < await run("s") <= 120
     assert 119 < await run("s") <= 120
     assert run.__name__ == "run"
+
+
+# --- Sessions, groups, generators ----------------------------------------------------------------
+
+
+@in_jumping_time
+async def test_the_end_of_a_session_is_an_error_of_its_own() -> None:
+    limits = TimeoutSettings(model_call_s=6, tool_call_s=6, request_s=10, session_s=15)
+
+    @request_deadline(limits, clock=now)
+    async def run(task: str, session: str) -> None:
+        await asyncio.sleep(9)
+
+    await run("first", "s")
+    for _ in range(2):  # the one that meets the end, and each one after it
+        with pytest.raises(SessionEnded) as caught:
+            await run("next", "s")
+        assert (caught.value.scope, caught.value.limit_s) == ("session", 15)
+        assert isinstance(pickle.loads(pickle.dumps(caught.value)), SessionEnded)
+    await run("first", "another")
+    async with deadline(5), deadline(9, "session"):
+        pass
+    with pytest.raises(SessionEnded):
+        async with deadline(5, "session"):
+            await asyncio.sleep(9)
+
+
+@in_jumping_time
+async def test_a_deadline_that_ends_in_a_group_is_told_too(events: list[Event]) -> None:
+    @request_deadline(TimeoutSettings())
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(late())
+
+    async def late() -> None:
+        raise DeadlineExceeded("request", 120.0)
+
+    with pytest.raises(ExceptionGroup):
+        await run()
+    assert events == [TimedOut("run", "request", 120.0)]
+
+
+async def items() -> AsyncIterator[int]:
+    async with deadline(9):
+        yield 1
+        yield 2
+
+
+async def items_of_a_stack() -> AsyncIterator[int]:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(deadline(9))
+        yield 1
+
+
+@asynccontextmanager
+async def patience() -> AsyncIterator[float | None]:
+    async with deadline(9):
+        yield remaining_s()
+
+
+async def items_of_a_manager() -> AsyncIterator[int]:
+    async with patience():
+        yield 1
+
+
+@pytest.mark.parametrize("begin", [items, items_of_a_stack, items_of_a_manager])
+@in_jumping_time
+async def test_a_deadline_in_an_async_generator_is_refused_before_its_consumer_sees_it(
+    begin: Any,
+) -> None:
+    stream = begin()
+    with pytest.raises(RuntimeError, match=f"no deadline in the async generator {begin.__name__}"):
+        await asyncio.create_task(anext(stream))
+    assert remaining_s() is None
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    await asyncio.create_task(stream.aclose())
+
+
+@in_jumping_time
+async def test_a_deadline_around_the_loop_that_consumes_bounds_it() -> None:
+    seen: list[float | None] = []
+
+    async def slow_items() -> AsyncIterator[int]:
+        for number in range(9):
+            await asyncio.sleep(2)
+            yield number
+
+    async def consume() -> None:
+        async with deadline(5):
+            async for _ in slow_items():
+                seen.append(remaining_s())
+
+    with pytest.raises(DeadlineExceeded):
+        await consume()
+    assert seen == [3.0, 1.0]
+
+
+@in_jumping_time
+async def test_a_generator_that_is_a_context_manager_may_set_a_deadline() -> None:
+    async with patience() as told:
+        assert (told, remaining_s()) == (9.0, 9.0)
+    async with AsyncExitStack() as stack:
+        assert await stack.enter_async_context(patience()) == 9.0
+    assert remaining_s() is None
+
+
+@in_jumping_time
+async def test_a_call_between_two_items_may_set_a_deadline_of_its_own() -> None:
+    async def fetch() -> float | None:
+        async with deadline(9):
+            return remaining_s()
+
+    async def fetched() -> AsyncIterator[float | None]:
+        yield await fetch()
+        yield remaining_s()
+
+    assert [each async for each in fetched()] == [9.0, None]

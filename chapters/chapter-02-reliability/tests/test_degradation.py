@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 import anthropic
@@ -23,6 +23,7 @@ from reliability import (
     Event,
     Failure,
     FailureKind,
+    OperationTimeout,
     RetriesStopped,
     RetryScheduled,
     StopTask,
@@ -59,6 +60,9 @@ def api_error(
     error |= {"details": {"error_code": code}} if code else {}
     body = {"type": "error", "error": error}
     return anthropic.APIStatusError("the prompt said hunter2", response=response, body=body)
+
+
+async def no_sleep(seconds: float) -> None: ...
 
 
 class Circuit(StopTask):
@@ -525,3 +529,105 @@ def test_settings_have_defaults_and_can_be_filled_from_text() -> None:
     assert DegradationSettings(stale_s=0, entries=1).entries == 1
     read = TypeAdapter(DegradationSettings).validate_python
     assert read({"stale_s": "7.5"}) == DegradationSettings(stale_s=7.5)
+
+
+# --- A model that hangs --------------------------------------------------------------------------
+
+
+def model_of(messages: list[str], model: str = SONNET) -> str:
+    return model
+
+
+def layers_of(api: Api) -> Callable[[list[str], str], Coroutine[Any, Any, str]]:
+    return protect(api.ask_claude, retry(sleep=no_sleep), dependency=model_of)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OperationTimeout(SONNET, 30), anthropic.APITimeoutError(httpx2.Request("POST", "http://a"))],
+    ids=repr,
+)
+async def test_what_timed_out_is_not_tried_again_and_the_fallback_is_asked_at_once(
+    events: list[Event], error: BaseException
+) -> None:
+    api = Api(**{SONNET: [error] * 9})
+    layers = layers_of(api)
+    assert await fallback_model(SETTINGS)(layers)([], SONNET) == f"{HAIKU}: []"
+    assert api.asked == [SONNET, HAIKU]
+    assert [each.why for each in events if isinstance(each, RetriesStopped)] == ["fallback"]
+
+
+async def test_the_fallback_itself_is_tried_again_since_nothing_stands_by_for_it() -> None:
+    hangs: BaseException = OperationTimeout("any", 30)
+    api = Api(**{SONNET: [hangs] * 9, HAIKU: [hangs] * 2})
+    layers = layers_of(api)
+    ask = fallback_model(SETTINGS)(layers)
+    assert await ask([], SONNET) == f"{HAIKU}: []"
+    assert api.asked == [SONNET, HAIKU, HAIKU, HAIKU]
+    api = Api(**{HAIKU: [hangs] * 2})
+    layers = layers_of(api)
+    assert await fallback_model(SETTINGS)(layers)([], HAIKU) == f"{HAIKU}: []"
+    assert api.asked == [HAIKU, HAIKU, HAIKU]
+
+
+@pytest.mark.parametrize("fallback", ["", HAIKU])
+async def test_without_a_fallback_and_for_other_failures_retries_stay_as_they_are(
+    fallback: str,
+) -> None:
+    error: BaseException = api_error(503) if fallback else OperationTimeout(SONNET, 30)
+    api = Api(**{SONNET: [error] * 2})
+    layers = layers_of(api)
+    ask = fallback_model(DegradationSettings(fallback_model=fallback))(layers)
+    assert await ask([], SONNET) == f"{SONNET}: []"
+    assert api.asked == [SONNET] * 3
+
+
+async def test_it_holds_for_layers_in_one_protect_and_for_those_of_a_class() -> None:
+    api = Api(**{SONNET: list[BaseException]([OperationTimeout(SONNET, 30)] * 9)})
+    ask = protect(api.ask_claude, fallback_model(SETTINGS), retry(sleep=no_sleep))
+    assert await ask([], SONNET) == f"{HAIKU}: []"
+
+    class Agent:
+        @fallback_model(SETTINGS)
+        @retry(sleep=no_sleep)
+        async def ask_claude(self, messages: list[str], model: str) -> str:
+            return await api.ask_claude(messages, model)
+
+    assert await Agent().ask_claude([], SONNET) == f"{HAIKU}: []"
+    assert api.asked == [SONNET, HAIKU] * 2
+
+
+async def test_what_the_model_call_calls_in_turn_has_no_fallback() -> None:
+    errors: list[Exception] = [OperationTimeout("weather", 30)]
+
+    @retry(sleep=no_sleep)
+    async def get_weather() -> str:
+        if errors:
+            raise errors.pop()
+        return "sunny"
+
+    async def ask_claude(messages: list[str], model: str) -> str:
+        return await get_weather()
+
+    assert await fallback_model(SETTINGS)(ask_claude)([], SONNET) == "sunny"
+
+
+async def test_a_stopped_task_or_a_misspelt_model_in_a_group_is_not_hidden() -> None:
+    for error in (Circuit("enough"), api_error(404)):
+        group: BaseException = ExceptionGroup("several", [ConnectionResetError(), error])
+        api = Api(**{SONNET: [group]})
+        with pytest.raises(ExceptionGroup):
+            await fallback_model(SETTINGS)(api.ask_claude)([], SONNET)
+        assert api.asked == [SONNET]
+
+
+async def test_notes_in_an_async_generator_are_refused_before_its_consumer_sees_them() -> None:
+    async def answers() -> AsyncGenerator[Notes, None]:
+        with collect_notes() as notes:
+            yield notes
+
+    stream = answers()
+    with pytest.raises(RuntimeError, match="no collect_notes in the async generator answers"):
+        await anext(stream)
+    assert active_notes() is not active_notes(), "nobody collects here"
+    await stream.aclose()

@@ -22,13 +22,16 @@ from hypothesis import strategies as st
 
 import reliability
 from reliability import (
+    Failure,
     FailureKind,
     ReliabilityError,
     StopTask,
     classify,
     is_callers_mistake,
+    members,
     parse_retry_after,
     status_of,
+    stop_task_of,
 )
 
 SECRET = "the prompt said hunter2"
@@ -337,10 +340,6 @@ def test_a_network_that_failed_is_transient(error: Exception) -> None:
         httpx.TooManyRedirects("a circle"),
         httpx2.UnsupportedProtocol("ftp"),
         anthropic.CredentialsError("no key"),
-        anthropic.APIResponseValidationError(
-            response=httpx2.Response(200, request=httpx2.Request("POST", "http://api.example")),
-            body=None,
-        ),
         FileNotFoundError(errno.ENOENT, "notes.txt"),
         FileNotFoundError("notes.txt"),
         PermissionError(errno.EACCES, "notes.txt"),
@@ -351,7 +350,7 @@ def test_a_network_that_failed_is_transient(error: Exception) -> None:
         asyncio.CancelledError(),
         KeyboardInterrupt(),
         SystemExit(1),
-        ExceptionGroup("several", [ConnectionResetError()]),
+        ExceptionGroup("several", [ConnectionResetError(), ValueError("a bug")]),
     ],
 )
 def test_what_is_not_known_to_pass_is_permanent(error: BaseException) -> None:
@@ -506,3 +505,99 @@ def test_no_module_catches_what_is_no_exception() -> None:
                 caught.append(ast.unparse(node.type) if node.type else "everything")
     assert any("TimeoutError" in each for each in caught)
     assert [each for each in caught if each == "everything" or "BaseException" in each] == []
+
+
+# --- Several errors at once ----------------------------------------------------------------------
+
+
+class Stopped(StopTask):
+    pass
+
+
+class Ours(Exception):
+    callers_mistake = True
+
+
+def test_a_group_means_what_its_members_mean() -> None:
+    busy = tool_error(503, {"retry-after": "4"})
+    inner = ExceptionGroup("inner", [tool_error(429, {"retry-after": "7"})])
+    failure = classify(ExceptionGroup("several", [busy, inner]))
+    assert failure == Failure(FailureKind.TRANSIENT, True, 7.0, "ExceptionGroup: 503")
+    failure = classify(ExceptionGroup("several", [busy, ValueError(SECRET)]))
+    assert failure == Failure(FailureKind.PERMANENT, False, 4.0, "ExceptionGroup: ValueError")
+
+
+def test_a_stopped_task_in_a_group_is_found_and_never_retried() -> None:
+    stopped = Stopped("enough")
+    group = ExceptionGroup("several", [ConnectionResetError(), ExceptionGroup("in", [stopped])])
+    assert not classify(group).retryable
+    assert stop_task_of(group) is stopped
+    assert stop_task_of(stopped) is stopped
+    assert stop_task_of(ExceptionGroup("several", [ConnectionResetError()])) is None
+    assert members(group) == [group.exceptions[0], stopped]
+    assert members(stopped) == [stopped]
+
+
+def test_a_group_is_the_callers_mistake_if_all_of_it_is() -> None:
+    assert is_callers_mistake(ExceptionGroup("several", [tool_error(404), Ours()]))
+    assert not is_callers_mistake(ExceptionGroup("several", [tool_error(404), tool_error(503)]))
+
+
+# --- Who is to blame -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'[{"id":1,', "application/json"),
+        (b"<html>busy</html>", "application/json"),
+        (b"", "application/json"),
+        (b"\xff\xfe{", "application/json"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_the_other_sides_failure(body: bytes, kind: str) -> None:
+    response = httpx2.Response(200, content=body, headers={"content-type": kind})
+    with (
+        httpx2.Client(transport=httpx2.MockTransport(lambda request: response)) as http,
+        anthropic.Anthropic(api_key="test", max_retries=0, http_client=http) as client,
+        pytest.raises(ValueError, match=r".") as caught,
+    ):
+        client.models.retrieve("claude-test")
+    failure = classify(caught.value)
+    assert (failure.kind, failure.retryable) == (FailureKind.TRANSIENT, True)
+    assert not is_callers_mistake(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        anthropic.APIResponseValidationError(
+            response=httpx2.Response(200, request=httpx2.Request("POST", "http://api.example")),
+            body=None,
+        ),
+        httpx.DecodingError("not gzip"),
+        httpx2.DecodingError("not gzip"),
+    ],
+    ids=repr,
+)
+def test_a_body_of_another_shape_or_compression_may_be_better_next_time(error: Exception) -> None:
+    assert classify(error).retryable
+
+
+def test_a_text_that_cannot_be_sent_is_the_callers_mistake() -> None:
+    with (
+        anthropic.Anthropic(api_key="test", max_retries=0) as client,
+        pytest.raises(UnicodeEncodeError) as caught,
+    ):
+        client.messages.create(
+            model="claude-test",
+            max_tokens=5,
+            messages=[{"role": "user", "content": "half a pair: \ud83d"}],
+        )
+    assert is_callers_mistake(caught.value)
+    assert not classify(caught.value).retryable
+
+
+def test_an_error_may_say_itself_that_the_caller_is_to_blame() -> None:
+    assert is_callers_mistake(Ours())
+    assert not is_callers_mistake(ValueError("of a reply"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
+from typing import Any
 
 import pytest
 
@@ -153,3 +155,19 @@ def test_an_attribute_of_that_name_that_is_no_count_does_not_pass_for_one() -> N
     error = ValueError("from another library")
     vars(error)["_reliability_attempts"] = 3
     assert attempts_of(error) is None
+
+
+class Watcher:
+    async def __call__(self, event: Event) -> None: ...
+
+    async def hear(self, event: Event) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "listener",
+    [Watcher(), Watcher().hear, functools.partial(Watcher().hear), functools.partial(Watcher())],
+    ids=["object", "method", "partial", "partial object"],
+)
+def test_a_listener_that_would_have_to_be_awaited_is_refused_in_every_form(listener: Any) -> None:
+    with pytest.raises(TypeError, match="a listener is called, not awaited"):
+        subscribe(listener)

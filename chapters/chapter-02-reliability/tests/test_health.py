@@ -588,3 +588,33 @@ async def test_a_start_that_is_cancelled_has_not_started() -> None:
     assert startup.started is False
     await turn_the_loop()
     assert pool.cancelled == 1
+
+
+def test_one_readiness_is_asked_in_one_event_loop_after_the_other() -> None:
+    clock = Clock()
+    readiness = Readiness({"model": DependencyCheck(ping)}, clock=clock)
+    assert asyncio.run(readiness.report()).status == "ready"
+    assert asyncio.run(readiness.report()).status == "ready"
+    clock.now += 60
+    assert asyncio.run(readiness.report()).status == "ready"
+
+
+def test_a_round_that_ended_with_its_loop_holds_nobody_in_the_next() -> None:
+    hangs = True
+
+    async def ping() -> None:
+        if hangs:
+            await asyncio.Event().wait()
+
+    async def leaves_early() -> None:
+        task = asyncio.create_task(readiness.report())
+        await asyncio.sleep(0)
+        task.cancel()
+
+    readiness = Readiness({"model": DependencyCheck(ping)})
+    asyncio.run(leaves_early())
+    hangs = False
+    assert asyncio.run(readiness.report()).status == "ready"
+
+
+async def ping() -> None: ...

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reliability import (
+    BadReply,
     Event,
     Failure,
     FailureKind,
@@ -598,3 +599,74 @@ def test_forgotten_parentheses_and_a_forgotten_read_only_are_explained() -> None
         last_known_good(call)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"^write @last_known_good\(.*: which calls only read\?$"):
         last_known_good(DegradationSettings())
+
+
+# --- Refused at once -----------------------------------------------------------------------------
+
+
+async def asks_somebody(*args: object) -> str:
+    return ""
+
+
+@pytest.mark.parametrize("wrong", [asks_somebody, "yes", 7], ids=repr)
+@pytest.mark.parametrize("argument", ["read_only", "key", "scope"])
+def test_what_nobody_could_ask_is_refused_at_once(argument: str, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=f"{argument} must be a function that is not async"):
+        last_known_good(**{"read_only": True, argument: wrong})
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_whether_calls_only_read_may_be_said_of_all_of_them(
+    tools: Tools, read_only: bool
+) -> None:
+    use_tool = last_known_good(read_only=read_only, clock=tools.clock)(tools.use_tool)
+    await use_tool("get_weather", OSLO)
+    tools.result = ConnectionResetError()
+    if read_only:
+        assert "does not answer now" in await use_tool("get_weather", OSLO)
+    else:
+        with pytest.raises(ConnectionResetError):
+            await use_tool("get_weather", OSLO)
+
+
+# --- Who is to blame -----------------------------------------------------------------------------
+
+
+class Mistaken(Exception):
+    callers_mistake = True
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Mistaken("no"),
+        ExceptionGroup("several", [Mistaken("no"), ToolError("no")]),
+        ExceptionGroup("several", [ConnectionResetError(), StopTask("enough")]),
+    ],
+    ids=repr,
+)
+async def test_a_callers_mistake_and_a_stopped_task_in_a_group_are_no_outage(
+    tools: Tools, notes: Notes, error: Exception
+) -> None:
+    use_tool = tools.protected()
+    await use_tool("get_weather", OSLO)
+    tools.result = error
+    with pytest.raises(type(error)) as caught:
+        await use_tool("get_weather", OSLO)
+    assert caught.value is error
+    assert not notes.degraded
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BadReply("KeyError"), KeyError("results"), ExceptionGroup("several", [BadReply("x")])],
+    ids=repr,
+)
+async def test_a_broken_reply_is_an_outage_and_the_last_known_result_stands_in(
+    tools: Tools, notes: Notes, error: Exception
+) -> None:
+    use_tool = tools.protected()
+    await use_tool("get_weather", OSLO)
+    tools.result = error
+    assert "does not answer now" in await use_tool("get_weather", OSLO)
+    assert notes.degraded

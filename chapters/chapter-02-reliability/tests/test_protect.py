@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
@@ -13,10 +14,16 @@ from reliability import (
     Event,
     Policy,
     RetryScheduled,
+    TimeoutSettings,
+    bulkhead,
+    circuit_breaker,
     dependency_of,
+    last_known_good,
     protect,
+    request_deadline,
     retry,
     subscribe,
+    timeout,
 )
 
 P = ParamSpec("P")
@@ -111,6 +118,10 @@ async def test_without_a_tool_name_the_function_names_the_call() -> None:
     trace: list[str] = []
     await protect(ask_claude, tracing("t", trace))([])
     assert trace[0] == "t enters ask_claude"
+
+
+async def dependency_of_async(messages: list[str], model: str = "") -> str:
+    return model
 
 
 class Client:
@@ -301,3 +312,161 @@ async def test_an_object_whose_call_is_async_is_protected_and_named_after_its_cl
     call = protect(Client(), tracing("t", trace))
     assert await call("") == ""
     assert trace == ["t enters Client", "t leaves Client"]
+
+
+# --- How far a name reaches ----------------------------------------------------------------------
+
+
+def policies() -> list[Policy]:
+    return [
+        retry(max_attempts=1),
+        circuit_breaker(failure_threshold=1),
+        timeout(seconds=30),
+        bulkhead(limit=1, queue=0),
+        last_known_good(read_only=True),
+        request_deadline(TimeoutSettings()),
+        tracing("own", []),
+    ]
+
+
+@pytest.mark.parametrize("place", range(7))
+async def test_a_name_does_not_reach_what_the_protected_function_calls(place: int) -> None:
+    seen: list[str] = []
+    trace: list[str] = []
+
+    @policies()[place]
+    @tracing("inner", trace)
+    async def call_tool(tool_name: str) -> str:
+        return tool_name
+
+    async def run(task: str) -> None:
+        await call_tool("search")
+        await asyncio.create_task(call_tool("weather"))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(call_tool("notes"))
+        seen.append(task)
+
+    await protect(run, policies()[place], tracing("outer", seen), dependency="run")("x")
+    entered = [line.removeprefix("inner enters ") for line in trace if "enters" in line]
+    assert entered == ["search", "weather", "notes"]
+    assert seen == ["outer enters run", "x", "outer leaves run"]
+
+
+async def test_ten_failures_of_one_tool_leave_the_others_and_the_outer_call_alone() -> None:
+    breaker = circuit_breaker(failure_threshold=5)
+
+    @breaker
+    async def call_tool(tool_name: str, params: dict[str, object]) -> str:
+        if tool_name == "search":
+            raise ConnectionResetError
+        return "sunny"
+
+    async def run() -> str:
+        for _ in range(10):
+            with pytest.raises(ConnectionResetError):
+                await call_tool("search", {})
+        return await call_tool("weather", {})
+
+    assert await protect(run, retry(), dependency="run")() == "sunny"
+    assert breaker.states() == {"search": "open", "weather": "closed"}
+
+
+async def test_what_a_policy_calls_beside_the_function_has_its_own_name() -> None:
+    trace: list[str] = []
+
+    @tracing("audit", trace)
+    async def write_audit() -> None: ...
+
+    def auditing(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        @functools.wraps(function)
+        async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            await write_audit()
+            return await function(*args, **kwargs)
+
+        return call
+
+    await protect(ask_claude, auditing, tracing("t", trace), dependency="claude")([])
+    assert [line for line in trace if "enters" in line] == [
+        "audit enters write_audit",
+        "t enters claude",
+    ]
+
+
+async def test_layers_around_one_that_hides_its_function_keep_the_name() -> None:
+    seen: list[Event] = []
+
+    def hiding(function: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        async def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return await function(*args, **kwargs)
+
+        return call
+
+    async def fails() -> None:
+        raise ConnectionResetError
+
+    undo = subscribe(seen.append)
+    layers = (retry(max_attempts=2, sleep=no_sleep), hiding, timeout(30), hiding)
+    with pytest.raises(ConnectionResetError):
+        await protect(fails, *layers, dependency="search")()
+    undo()
+    assert {getattr(event, "dependency", None) for event in seen} == {"search"}
+
+
+async def test_a_name_reaches_the_decorated_method_of_its_own_object_only() -> None:
+    trace: list[str] = []
+
+    class Node:
+        def __init__(self, *below: Node) -> None:
+            self.below = below
+
+        @tracing("t", trace)
+        async def visit(self) -> None: ...
+
+        @retry(max_attempts=1, rng=None)
+        async def search(self) -> None:
+            for each in self.below:
+                await each.visit()
+            await self.visit()
+            raise ConnectionResetError
+
+    seen: list[Event] = []
+    undo = subscribe(seen.append)
+    with pytest.raises(ConnectionResetError):
+        await protect(Node(Node()).search, dependency="root")()
+    undo()
+    assert [getattr(event, "dependency", None) for event in seen] == ["root"]
+    assert {line for line in trace if "enters" in line} == {"t enters visit"}
+
+
+async def test_one_methods_name_is_not_that_of_another_object() -> None:
+    trace: list[str] = []
+
+    class Node:
+        def __init__(self, *below: Node) -> None:
+            self.below = below
+
+        @tracing("t", trace)
+        async def visit(self) -> None:
+            for each in self.below:
+                await each.visit()
+
+    await protect(Node(Node()).visit, dependency="root")()
+    assert [line for line in trace if "enters" in line] == ["t enters root", "t enters visit"]
+
+
+@pytest.mark.parametrize("wrong", [7, dependency_of_async, ("search",)], ids=repr)
+def test_what_cannot_name_a_call_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="dependency must be a function that is not async"):
+        protect(ask_claude, dependency=wrong)
+
+
+async def test_the_signature_is_read_when_decorating(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [policy(call_tool) for policy in policies()[:-1]]
+    calls += [protect(call_tool, *policies()[:-1]), protect(call_tool, dependency="search")]
+
+    def refuses(*args: object, **kwargs: object) -> inspect.Signature:
+        raise AssertionError("a signature is read by a call")
+
+    monkeypatch.setattr(inspect, "signature", refuses)
+    for call in calls:
+        assert await call("search", {}) == "search"

@@ -62,6 +62,13 @@ class Highest(random.Random):
         return b
 
 
+class Lowest(random.Random):
+    """Draws the least that is allowed."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return a
+
+
 class Service:
     """Fails with each given error in turn, then answers; every attempt takes 0.125 s."""
 
@@ -373,10 +380,31 @@ async def test_a_backoff_longer_than_retry_after_is_kept(time: Time) -> None:
     assert time.waits == [6.0]
 
 
-async def test_a_bare_429_waits_by_backoff_alone(time: Time) -> None:
-    service = Service(time, http_error(429))
-    await retry(sleep=time.sleep, rng=Highest())(service.call)()
-    assert time.waits == [0.5]
+@pytest.mark.parametrize("headers", [{}, {"retry-after": "0"}, {"retry-after": "soon"}])
+async def test_after_a_rate_limit_that_names_no_wait_the_wait_has_a_floor_that_doubles(
+    time: Time, headers: dict[str, str]
+) -> None:
+    for rng, waits in ((Lowest(), [0.5, 1.0, 2.0, 4.0]), (Highest(), [1.0, 2.0, 4.0, 8.0])):
+        time.waits.clear()
+        service = Service(time, *[http_error(429, headers) for _ in range(4)])
+        await retry(sleep=time.sleep, rng=rng)(service.call)()
+        assert time.waits == waits, "at most the cap, and drawn above the floor"
+
+
+async def test_no_floor_of_a_rate_limit_leaves_the_jitter_no_room(time: Time) -> None:
+    for rng, waits in ((Lowest(), [1.0, 2.0, 2.0, 2.0]), (Highest(), [2.0, 4.0, 4.0, 4.0])):
+        time.waits.clear()
+        service = Service(time, *[http_error(429) for _ in range(4)])
+        backoff = ExponentialBackoff(base_s=1.0, cap_s=4.0)
+        await retry(backoff=backoff, sleep=time.sleep, rng=rng)(service.call)()
+        assert time.waits == waits
+
+
+async def test_only_a_rate_limit_has_a_floor_and_retry_after_stands_in_for_it(time: Time) -> None:
+    errors = http_error(529), http_error(503), http_error(429, {"retry-after": "0.25"}), lost()
+    service = Service(time, *errors)
+    await retry(sleep=time.sleep, rng=Lowest())(service.call)()
+    assert time.waits == [0.0, 0.0, 0.25, 0.0]
 
 
 @pytest.mark.parametrize(("cap_s", "wait_s"), [(None, 30.0), (5.0, 5.0), (0.0, 0.5)])
@@ -799,3 +827,82 @@ async def test_all_three_numbers_of_the_budget_come_from_the_settings(time: Time
         with pytest.raises(ConnectionResetError):
             await call()
         assert service.attempts - before == attempts
+
+
+# --- What is safe to repeat ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("idempotent", "calls"), [(True, 3), (False, 1)])
+async def test_whether_calls_are_idempotent_may_be_said_of_all_of_them(
+    time: Time, idempotent: bool, calls: int
+) -> None:
+    service = Service(time, *[lost() for _ in range(9)])
+    with pytest.raises(ConnectionResetError):
+        await retry(max_attempts=3, idempotent=idempotent, sleep=time.sleep)(service.call)()
+    assert service.attempts == calls
+
+
+async def asks_somebody(*args: object, **kwargs: object) -> bool:
+    return False
+
+
+class AsksSomebody:
+    async def __call__(self, *args: object) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    "idempotent",
+    [asks_somebody, AsksSomebody(), functools.partial(asks_somebody, 1), "yes", 1],
+    ids=repr,
+)
+def test_a_predicate_that_nobody_could_ask_is_refused_at_once(idempotent: Any) -> None:
+    with pytest.raises(TypeError, match="idempotent must be a function that is not async"):
+        retry(idempotent=idempotent)
+
+
+async def test_a_predicate_that_turns_out_to_be_async_is_refused_before_the_call(
+    time: Time,
+) -> None:
+    service = Service(time, lost())
+    predicate: Any = lambda: asks_somebody()  # noqa: E731
+    with pytest.raises(TypeError, match="idempotent must answer at once"):
+        await retry(idempotent=predicate, sleep=time.sleep)(service.call)()
+    assert service.attempts == 0
+
+
+async def test_a_call_that_goes_well_builds_no_loop(
+    time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[object] = []
+    made = tenacity.AsyncRetrying.__init__
+
+    def counting(self: tenacity.AsyncRetrying, *args: Any, **kwargs: Any) -> None:
+        built.append(self)
+        made(self, *args, **kwargs)
+
+    monkeypatch.setattr(tenacity.AsyncRetrying, "__init__", counting)
+    await retry(sleep=time.sleep)(Service(time).call)()
+    assert built == []
+    await retry(sleep=time.sleep)(Service(time, lost(), lost()).call)()
+    assert len(built) == 1
+
+
+# --- A group of errors ---------------------------------------------------------------------------
+
+
+async def test_a_group_is_retried_if_each_of_its_members_may_be(time: Time) -> None:
+    inner = ExceptionGroup("inner", [http_error(503, {"retry-after": "9"})])
+    service = Service(time, ExceptionGroup("several", [lost(), inner]))
+    assert await retry(sleep=time.sleep, rng=Lowest())(service.call)() == "HELLO"
+    assert time.waits == [9.0], "the longest wait that a member asks for"
+
+
+@pytest.mark.parametrize("other", [ValueError("a bug"), http_error(400), StopTask("enough")])
+async def test_a_group_with_one_member_that_cannot_pass_is_sent_once(
+    time: Time, other: Exception
+) -> None:
+    service = Service(time, ExceptionGroup("several", [lost(), other]))
+    with pytest.raises(ExceptionGroup):
+        await retry(sleep=time.sleep)(service.call)()
+    assert service.attempts == 1

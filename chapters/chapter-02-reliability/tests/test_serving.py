@@ -13,7 +13,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reliability.draining import Drain, DrainSettings
-from reliability.serving import App, Message, counted, serve
+from reliability.serving import App, Message, PatientProtocol, counted, serve
 
 # uvicorn itself takes 0.1 s to close.
 QUICK = DrainSettings(pause_s=0, drain_s=0.2, close_s=0.8, grace_s=1)
@@ -265,3 +265,53 @@ async def test_the_servers_own_limit_covers_the_drain_and_the_closing(
     drain.begin()
     assert await serving == 0
     assert limits == [24]
+
+
+# --- Clients that are slow to ask ----------------------------------------------------------------
+
+
+class InAHurry(PatientProtocol):
+    head_s = 0.05
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+@pytest.mark.parametrize("head", [b"", b"GET / HTTP/1.1\r\nhost"])
+async def test_a_connection_without_a_whole_head_is_closed_in_time(
+    answered: int, head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    service, drain = Service(), Drain(QUICK)
+    options = {"http": InAHurry, "timeout_keep_alive": 1}
+    serving = asyncio.create_task(service.serve(drain, **options))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
+    async with asyncio.timeout(4):
+        for _ in range(answered):
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            await reader.readuntil(b"0\r\n\r\n")
+        writer.write(head)
+        assert await reader.read() == b""
+    writer.close()
+    drain.begin()
+    assert await serving == 0
+
+
+async def test_a_request_under_way_has_time_and_so_has_the_next_on_its_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    service, drain = Service(), Drain(QUICK)
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await asyncio.sleep(3 * InAHurry.head_s)
+        await service.app(scope, receive, send)
+
+    serving = asyncio.create_task(serve_bounded(app, drain, http=InAHurry))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
+    for _ in range(2):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        await reader.readuntil(b"0\r\n\r\n")
+    writer.close()
+    drain.begin()
+    assert await serving == 0

@@ -5,6 +5,7 @@ nobody reads never looks as if it worked.
 """
 
 import os
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,11 @@ HERE = Path(__file__).resolve().parent
 API_KEY = Field(validation_alias="ANTHROPIC_API_KEY")
 BASE_URL = Field(validation_alias="ANTHROPIC_BASE_URL")
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+# What Kubernetes sets in each pod for a Service called agent, agent-api or the like: not ours.
+KUBERNETES = re.compile(
+    r"AGENT\w*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
+    r"|AGENT\w*_PORT=(tcp|udp|sctp)://.*"
+)
 
 
 class SettingsError(ValueError):
@@ -62,7 +68,10 @@ class Settings(BaseModel):
     def from_env(cls) -> "Settings":
         """Read the settings; raises :class:`SettingsError`, which never repeats a value."""
         known = cls.variables()
-        unknown = {name.upper() for name in (*os.environ, *dotenv_values(HERE / ".env"))} - known
+        real = [
+            name for name, value in os.environ.items() if not KUBERNETES.match(f"{name}={value}")
+        ]
+        unknown = {name.upper() for name in (*real, *dotenv_values(HERE / ".env"))} - known
         if wrong := sorted(name for name in unknown if name.startswith("AGENT_")):
             raise SettingsError(f"unknown: {', '.join(wrong)}. Allowed: {', '.join(sorted(known))}")
         try:

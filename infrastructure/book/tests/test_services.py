@@ -49,7 +49,7 @@ async def do(request):
 def main():
     signal.signal(signal.SIGTERM, lambda *args: None)  # else uvicorn lets the signal kill
     routes = [Route("/health/ready", ready), Route("/v1/tasks", do, methods=["POST"])]
-    port = int(os.environ["AGENT_SERVICE_PORT"])
+    port = int(os.environ["AGENT_LISTEN__PORT"])
     uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="warning")
     print("torn")
     sys.exit(int(os.environ["AGENT_EXIT_CODE"]))

@@ -15,7 +15,7 @@ import os
 class Settings:
     @classmethod
     def variables(cls):
-        return {"ANTHROPIC_BASE_URL", "AGENT_SERVICE_PORT", "AGENT_EXIT_CODE"}
+        return {"ANTHROPIC_BASE_URL", "AGENT_LISTEN__PORT", "AGENT_EXIT_CODE"}
 
     @classmethod
     def from_env(cls):

@@ -210,7 +210,7 @@ def _serve(
     service = trial.incident.service if not trial.calm else trial.incident.calmed().service
     assert service is not None
     port = free_port()
-    environment |= {"AGENT_SERVICE_PORT": str(port), "AGENT_SERVICE_HOST": "127.0.0.1"}
+    environment |= {"AGENT_LISTEN__PORT": str(port), "AGENT_LISTEN__HOST": "127.0.0.1"}
     work = (trial.step.path, environment, port, events)
     with processes.child("service", serve_step, *work) as served:
         pid = served.process.pid
