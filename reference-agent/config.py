@@ -5,7 +5,6 @@ nobody reads never looks as if it worked.
 """
 
 import os
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -46,11 +45,7 @@ class Settings(BaseModel):
     @classmethod
     def variables(cls) -> set[str]:
         """The names of all variables that :meth:`from_env` reads."""
-        names: set[str] = set()
-        for name, field in cls.model_fields.items():
-            parts = fields(field.default) if is_dataclass(field.default) else ()
-            names |= {variable(name, part.name) for part in parts} or {variable(name)}
-        return names
+        return {variable(name) for name in cls.model_fields}
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -67,6 +62,4 @@ class Settings(BaseModel):
 
 
 class _FromEnv(BaseSettings, Settings):
-    model_config = SettingsConfigDict(
-        env_prefix="AGENT_", env_nested_delimiter="__", env_file=HERE / ".env", extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="AGENT_", env_file=HERE / ".env", extra="ignore")

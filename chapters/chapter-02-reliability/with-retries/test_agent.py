@@ -159,7 +159,7 @@ async def test_weather_for_a_place_that_does_not_exist_says_so(tools: Tools) -> 
 def test_only_saving_a_note_changes_anything_and_only_arithmetic_is_our_own_word(
     tools: Tools,
 ) -> None:
-    assert {name for name in tools.by_name if not tools.read_only(name)} == {"save_note"}
+    assert {name for name in tools.by_name if not tools.read_only(name, {})} == {"save_note"}
     trusted = {name for name, tool in tools.by_name.items() if not tool.untrusted}
     assert trusted == {"calculate", "save_note"}
 
