@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from book.workload import Task
 from mock_claude import Exchange
-from readiness.pricing import cost_usd
+from readiness.cost_projection import Call
 
 MESSAGES_PATH = "/v1/messages"
 
@@ -110,7 +110,7 @@ class Run:
 
     @property
     def tokens(self) -> int:
-        return sum(each.input_tokens + each.output_tokens for each in self.model_requests)
+        return sum(each.all_input_tokens + each.output_tokens for each in self.model_requests)
 
     @property
     def cost_usd(self) -> Decimal:
@@ -160,9 +160,8 @@ class Run:
 
 def bill(exchanges: Iterable[Exchange]) -> Decimal:
     """The price of these requests' tokens in US dollars."""
-    billed = (each for each in exchanges if each.input_tokens)
-    prices = (cost_usd(each.model or "", each.input_tokens, each.output_tokens) for each in billed)
-    return sum(prices, Decimal(0))
+    billed = (each for each in exchanges if each.all_input_tokens)
+    return sum((Call.of(each.model or "", each).cost_usd for each in billed), Decimal(0))
 
 
 def holds(text: str, fact: str) -> bool:
