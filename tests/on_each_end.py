@@ -88,7 +88,8 @@ def settings_of_this_test(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_pat
     own = {
         "AGENT_NOTES_FILE": str(tmp_path / "notes.jsonl"),
         "AGENT_RETRY__MAX_ATTEMPTS": "1",  # each queued reply is one model call
-        "AGENT_BREAKER__MINIMUM_CALLS": "100000",
+        "AGENT_BREAKER__MINIMUM_CALLS": "100000",  # no circuit opens on purpose
+        "AGENT_BREAKER__WINDOW_CALLS": "100000",
     }
     for name, value in (offline_environment(stage.simulator.url) | own).items():
         if name in Settings.variables():
