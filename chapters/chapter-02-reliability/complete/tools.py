@@ -25,7 +25,6 @@ from config import Settings
 SIGNS = str.maketrans("×÷−", "*/-")  # noqa: RUF001 - as people write them
 OPERATORS: dict[type, Any] = {ast.Add: add, ast.Sub: sub, ast.UAdd: pos, ast.USub: neg}
 OPERATORS |= {ast.Mult: mul, ast.Div: truediv, ast.FloorDiv: floordiv, ast.Mod: mod, ast.Pow: pow}
-MAX_DIGITS = 5000  # of a power, so that 9**9**9 is refused instead of computed
 NOTE = re.compile(r'"([^"\\]|\\(["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')  # as save_note writes it
 
 
@@ -138,7 +137,7 @@ def _value(node: ast.expr) -> Fraction:
             return Fraction(OPERATORS[type(op)](_value(operand)))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
             a, b = _value(left), _value(right)
-            if isinstance(op, ast.Pow) and (abs(b) * len(str(a)) > MAX_DIGITS or (a < 0 and b % 1)):
+            if isinstance(op, ast.Pow) and (abs(b) * len(str(a)) > 5000 or (a < 0 and b % 1)):
                 raise ArithmeticError("the power is too large, or not a real number")
             return Fraction(OPERATORS[type(op)](a, b))
     raise ArithmeticError("only numbers, + - * / // % ** and parentheses are known")

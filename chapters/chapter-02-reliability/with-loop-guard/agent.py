@@ -110,7 +110,7 @@ class Agent(AbstractAsyncContextManager["Agent"]):
         """
         if not task.strip():
             raise ValueError("the task is blank: say what the agent should do")
-        begun: list[MessageParam] = [{"role": "user", "content": whole(task)}]
+        begun: list[MessageParam] = [{"role": "user", "content": mend(task)}]
         return await self.go_on(Run(task, session, begun, [], LoopGuard(self.settings.loop)))
 
     async def go_on(self, run: Run) -> Answer:
@@ -120,16 +120,18 @@ class Agent(AbstractAsyncContextManager["Agent"]):
         while True:
             if run.messages[-1]["role"] == "user":  # else what Claude asked for is still to be done
                 run.replies += [await self.ask_claude([*past, *run.messages], self.settings.model)]
-                run.messages.append(whole(run.replies[-1].to_param()))
-            message, history = run.replies[-1], whole([*past, *run.messages])
+                run.messages.append(mend(run.replies[-1].to_param()))
+            message, history = run.replies[-1], mend([*past, *run.messages])
             calls = [block for block in message.content if block.type == "tool_use"]
             ids = [block["id"] for each in history for block in each["content"] if "input" in block]
-            if message.stop_reason != "tool_use" or not calls or len({*ids}) < len(ids):
+            fit = all(f"_{c.id}{c.name}".replace("-", "").isidentifier() for c in calls)
+            # The API takes no other ids and names back, and none twice.
+            if message.stop_reason != "tool_use" or not calls or not fit or len({*ids}) < len(ids):
                 break
             if run.guard.turns < len(run.replies) and (stopped := run.guard.admit(calls)):
                 break
             results = [await self.result_of(call) for call in calls]
-            run.messages.append(whole({"role": "user", "content": results}))
+            run.messages.append(mend({"role": "user", "content": results}))
         text = "".join(block.text for block in message.content if block.type == "text")
         if stopped:
             text, ending = closing(run.messages, message, stopped, self.settings.loop)
@@ -173,7 +175,7 @@ def read(response: Any) -> Message:
     Raises APIResponseValidationError where there is none.
     """
     try:
-        body = whole(response.json())
+        body = mend(response.json())
         body["usage"] = {kind: body["usage"].get(kind) for kind in COUNTS}
         known = [block for block in body["content"] if block["type"] in KEPT]
         body["content"] = [block for block in known if block.get("text", "-").strip()]
@@ -182,7 +184,7 @@ def read(response: Any) -> Message:
         raise APIResponseValidationError(response, None) from error
 
 
-def whole(value: Any) -> Any:
+def mend(value: Any) -> Any:
     """A JSON value with each half character (a lone surrogate) replaced, so that it can be sent."""
     text = json.dumps(value, ensure_ascii=False, default=Message.to_dict)  # of blocks, too
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
