@@ -6,7 +6,6 @@ nobody reads never looks as if it worked.
 
 import os
 import re
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -52,11 +51,7 @@ class Settings(BaseModel):
     @classmethod
     def variables(cls) -> set[str]:
         """The names of all variables that :meth:`from_env` reads."""
-        names: set[str] = set()
-        for name, field in cls.model_fields.items():
-            parts = fields(field.default) if is_dataclass(field.default) else ()
-            names |= {variable(name, part.name) for part in parts} or {variable(name)}
-        return names
+        return {variable(name) for name in cls.model_fields}
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -76,6 +71,4 @@ class Settings(BaseModel):
 
 
 class _FromEnv(BaseSettings, Settings):
-    model_config = SettingsConfigDict(
-        env_prefix="AGENT_", env_nested_delimiter="__", env_file=HERE / ".env", extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="AGENT_", env_file=HERE / ".env", extra="ignore")

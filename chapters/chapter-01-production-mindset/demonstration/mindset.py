@@ -220,7 +220,7 @@ def tasks_of(calm: Run) -> list[Task]:
         [
             Call.of(each.model or "", each)
             for each in calm.model_requests
-            if outcome.began_s <= each.at_s < outcome.ended_s and each.input_tokens
+            if outcome.began_s <= each.at_s < outcome.ended_s and each.all_input_tokens
         ]
         for outcome in calm.outcomes
     ]

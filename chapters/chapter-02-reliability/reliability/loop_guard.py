@@ -48,6 +48,22 @@ class LoopGuard:
         self.turns = 0
         self._admitted: list[str] = []
 
+    def to_json(self) -> dict[str, object]:
+        """The counts as JSON values, for a task that goes on in another process."""
+        return {"turns": self.turns, "admitted": list(self._admitted)}
+
+    @classmethod
+    def from_json(cls, settings: LoopSettings, counts: Mapping[str, object]) -> LoopGuard:
+        """A guard that goes on counting from what `to_json` gave. Raises ValueError."""
+        turns, admitted = counts.get("turns"), counts.get("admitted")
+        if type(turns) is not int or turns < 0:
+            raise ValueError(f"turns must be a whole number >= 0, not {turns!r}")
+        if not isinstance(admitted, list) or not all(isinstance(call, str) for call in admitted):
+            raise ValueError(f"admitted must be a list of texts, not {type(admitted).__name__}")
+        guard = cls(settings)
+        guard.turns, guard._admitted = turns, list(admitted)
+        return guard
+
     def admit(self, calls: Sequence[ToolUseBlock]) -> LoopLimit | None:
         """Count a turn and its calls, before they run; return the limit that is reached, or None.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -471,3 +472,35 @@ def test_settings_have_defaults_and_can_be_filled_from_text() -> None:
     assert LoopSettings(1, 1, 1, 1, 2).cycle_length == 2
     read = TypeAdapter(LoopSettings).validate_python
     assert read({"turns": "7"}) == LoopSettings(turns=7)
+
+
+# --- The counts, written down --------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from("ABC"), max_size=12), st.integers(0, 12))
+def test_a_guard_that_was_written_down_decides_as_if_it_had_never_stopped(
+    names: list[str], stop: int
+) -> None:
+    whole, settings = LoopGuard(LoopSettings()), LoopSettings()
+    halves = LoopGuard(settings)
+    for number, name in enumerate(names):
+        if number == stop:
+            halves = LoopGuard.from_json(settings, json.loads(json.dumps(halves.to_json())))
+        assert whole.admit([use(name)]) == halves.admit([use(name)])
+    assert whole.to_json() == halves.to_json()
+
+
+@pytest.mark.parametrize(
+    ("counts", "names"),
+    [
+        ({}, "turns"),
+        ({"turns": -1, "admitted": []}, "turns"),
+        ({"turns": True, "admitted": []}, "turns"),
+        ({"turns": 1}, "admitted"),
+        ({"turns": 1, "admitted": "A"}, "admitted"),
+        ({"turns": 1, "admitted": [1]}, "admitted"),
+    ],
+)
+def test_counts_that_no_guard_wrote_are_refused_by_name(counts: Any, names: str) -> None:
+    with pytest.raises(ValueError, match=f"^{names} must be"):
+        LoopGuard.from_json(LoopSettings(), counts)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -35,6 +35,12 @@ def tools(settings: Settings) -> Tools:
     return Tools(settings)
 
 
+@pytest.fixture(scope="module")
+def offline() -> Tools:
+    """For what asks nobody; one for all tests, because reading certificates takes a while."""
+    return Tools(Settings())
+
+
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
@@ -59,6 +65,7 @@ async def test_an_answer_tells_its_turns_and_tokens_as_the_server_counted_them(
     requests = simulator.model_requests()
     assert answer.turns == len(requests) == 3
     assert answer.input_tokens == sum(request.input_tokens for request in requests)
+    assert answer.all_input_tokens == sum(request.all_input_tokens for request in requests)
     assert answer.output_tokens == sum(request.output_tokens for request in requests)
 
 
@@ -116,10 +123,24 @@ async def test_a_blank_task_is_refused_before_anything_is_sent(
         ("10 / 4", "2.5"),
         ("8 / 2", "4"),
         ("2**10", "1024"),
+        ("+5", "5"),
+        ("3×4", "12"),  # noqa: RUF001 - as people write it
+        ("6÷2", "3"),
+        ("5−3", "2"),  # noqa: RUF001
+        ("0.1 + 0.2", "0.3"),
+        ("1/3", "0.333333333333333"),
+        ("2/3*1000000", "666666.666666667"),
+        ("1/100000", "0.00001"),
+        ("246913578024690/2", "123456789012345"),
+        ("10**15 - 1 + 0.25", "999999999999999"),
+        ("1.05**360", "42476396.40868"),
+        ("-7 // 2", "-4"),
+        ("-7 % 3", "2"),
+        ("2**0.5", "1.4142135623731"),
     ],
 )
-async def test_arithmetic_is_exact(tools: Tools, expression: str, result: str) -> None:
-    assert await tools.calculate(expression) == result
+async def test_arithmetic_is_exact(offline: Tools, expression: str, result: str) -> None:
+    assert await offline.calculate(expression) == result
 
 
 @pytest.mark.parametrize(
@@ -135,13 +156,23 @@ async def test_arithmetic_is_exact(tools: Tools, expression: str, result: str) -
         "f(1)",
         "[1][0]",
         "x",
+        "1e308*10",
+        "1e400",
+        "1e400-1e400",
+        "10**-400",
+        "1/10**200/10**200",
+        "True+1",
+        "-" * 2000 + "1",
+        "+".join("1" * 3000),
+        f"{'9' * 2500}*{'9' * 2500}",
+        "9" * 5000,
     ],
 )
 async def test_what_is_no_arithmetic_is_refused_with_a_reason(
-    tools: Tools, expression: str
+    offline: Tools, expression: str
 ) -> None:
     with pytest.raises(ToolError, match="cannot calculate"):
-        await tools.calculate(expression)
+        await offline.calculate(expression)
 
 
 async def test_notes_come_back_as_they_were_written(tools: Tools) -> None:
@@ -149,6 +180,51 @@ async def test_notes_come_back_as_they_were_written(tools: Tools) -> None:
     await tools.save_note("tea\nfor two")
     await tools.save_note("São Paulo 18.3 °C")
     assert await tools.read_notes() == "- tea\nfor two\n- São Paulo 18.3 °C"
+
+
+async def test_what_can_be_read_of_the_notes_is_read_and_the_rest_is_counted(
+    tools: Tools, settings: Settings
+) -> None:
+    settings.notes_file.write_text('"milk"\n\n  \n{"a": 1}\n"egg', encoding="utf-8")
+    assert await tools.read_notes() == "- milk\n(2 of them cannot be read)"
+    await tools.save_note("tea")
+    assert await tools.read_notes() == "- milk\n- tea\n(2 of them cannot be read)"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("calculate", {"expression": 4}),
+        ("calculate", {}),
+        ("get_weather", {"city": None}),
+        ("get_weather", {"city": "Oslo", "days": "3"}),
+        ("save_note", {"text": {"a": [1]}}),
+        ("order_pizza", {"size": "large"}),
+    ],
+)
+async def test_a_call_that_no_tool_can_answer_is_told_what_there_is_and_is_not_made(
+    settings: Settings, name: str, arguments: dict[str, object]
+) -> None:
+    async with Agent(settings) as agent:
+        with pytest.raises(ToolError, match=r"search_web.*get_weather.*read_notes.*save_note"):
+            await agent.use_tool(name, arguments)
+    assert not settings.notes_file.exists()
+
+
+async def test_half_a_character_is_replaced_and_harms_no_other_task(
+    settings: Settings, simulator: Simulator
+) -> None:
+    settings.notes_file.write_text('"caf\\ud83d"\n', encoding="utf-8")
+    async with Agent(settings) as agent:
+        assert (await agent.run("What is 23*19? \ud83d")).text == "23*19 = 437."
+        assert "caf\ufffd" in (await agent.run("What notes do I have?", session="ada")).text
+        assert "437" in (await agent.run("What is 23*19?", session="ada")).text
+    assert {request.status for request in simulator.model_requests()} == {200}
+
+
+async def test_weather_names_the_region_and_the_country_of_the_place(tools: Tools) -> None:
+    assert (await tools.get_weather("Paris, Texas")).startswith("Paris, France: ")
+    assert (await tools.get_weather("Singapore")).startswith("Singapore: ")
 
 
 async def test_weather_for_a_place_that_does_not_exist_says_so(tools: Tools) -> None:
@@ -159,7 +235,7 @@ async def test_weather_for_a_place_that_does_not_exist_says_so(tools: Tools) -> 
 def test_only_saving_a_note_changes_anything_and_only_arithmetic_is_our_own_word(
     tools: Tools,
 ) -> None:
-    assert {name for name in tools.by_name if not tools.read_only(name)} == {"save_note"}
+    assert {name for name in tools.by_name if not tools.read_only(name, {})} == {"save_note"}
     trusted = {name for name, tool in tools.by_name.items() if not tool.untrusted}
     assert trusted == {"calculate", "save_note"}
 
@@ -193,12 +269,13 @@ def test_the_example_file_lists_every_setting() -> None:
     assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) == Settings.variables()
 
 
-def test_the_command_without_a_key_says_what_to_do_in_two_lines() -> None:
-    environment = {**os.environ, "ANTHROPIC_API_KEY": ""}
-    command = [sys.executable, "agent.py", "What is 2+2?"]
-    done = subprocess.run(
-        command, cwd=HERE, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 2
-    assert "ANTHROPIC_API_KEY" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 2
+def test_the_command_without_a_key_says_what_to_do_in_two_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["agent.py", "What is 2+2?"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(HERE / "agent.py"), run_name="__main__")
+    told = capsys.readouterr().err
+    assert left.value.code == 2
+    assert "ANTHROPIC_API_KEY" in told
+    assert len(told.strip().splitlines()) == 2

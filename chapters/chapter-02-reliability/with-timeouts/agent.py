@@ -6,11 +6,13 @@ Need: ANTHROPIC_API_KEY in the environment or in .env (see .env.example).
 
 import argparse
 import asyncio
+import json
 import sys
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any
 
-from anthropic import APIError, AsyncAnthropic, Timeout
+from anthropic import APIError, APIResponseValidationError, AsyncAnthropic, Timeout
 from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock
 
 from reliability import (
@@ -30,13 +32,15 @@ from tools import ToolError, Tools
 SYSTEM = "You are a helpful assistant. Take facts from your tools, and say when a tool failed."
 NO_KEY = """ANTHROPIC_API_KEY is not set: put your key into .env (.env.example shows how).
 Or run offline, without a key, at the top of the repository: make agent TASK="your task"."""
+KEPT = ("text", "thinking", "redacted_thinking", "tool_use")  # blocks; others may be new
+COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 class UnfinishedAnswer(Exception):
     """Claude stopped before its answer was complete."""
 
 
-MISTAKES = (ToolError, KeyError, TypeError)  # a call that no tool can answer: the tool is well
+MISTAKES = (ToolError,)  # a call that no tool can answer: the tool is well
 # Told in a line, not as a traceback.
 EXPECTED = (ValueError, UnfinishedAnswer, APIError, ReliabilityError)
 
@@ -47,11 +51,24 @@ class Answer:
 
     text: str
     turns: int
-    input_tokens: int
+    input_tokens: int  # fresh: neither written to the prompt cache nor read from it
     output_tokens: int
+    cache_write_tokens: int
+    cache_read_tokens: int
+    all_input_tokens: int
 
 
-class Agent:
+@dataclass
+class Run:
+    """A task under way, in JSON values and messages: `go_on` needs no more to finish it."""
+
+    task: str
+    session: str | None
+    messages: list[MessageParam]  # of this task alone
+    replies: list[Message]
+
+
+class Agent(AbstractAsyncContextManager["Agent"]):
     """One per process; any number of tasks may run at once."""
 
     def __init__(self, settings: Settings) -> None:
@@ -73,18 +90,11 @@ class Agent:
         )
         self.use_tool = protect(
             self.use_tool,
-            retry(
-                settings.retry,
-                idempotent=lambda name, arguments: self.tools.read_only(name),
-                remaining_s=remaining_s,
-            ),
+            retry(settings.retry, idempotent=self.tools.read_only, remaining_s=remaining_s),
             breaker,
             timeout(limits.tool_call_s, floor_s=limits.floor_s),
             dependency=lambda name, arguments: name,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.client.close()
@@ -96,39 +106,45 @@ class Agent:
         """
         if not task.strip():
             raise ValueError("the task is blank: say what the agent should do")
-        earlier = [] if session is None else list(self.sessions.get(session, []))
-        messages: list[MessageParam] = [{"role": "user", "content": task}]
-        replies: list[Message] = []
+        return await self.go_on(Run(task, session, [{"role": "user", "content": mend(task)}], []))
+
+    async def go_on(self, run: Run) -> Answer:
+        """Finish a task from where it stands; raises what `run` does."""
+        past = [] if run.session is None else list(self.sessions.get(run.session, []))
         while True:
-            message = await self.ask_claude([*earlier, *messages], self.settings.model)
-            replies.append(message)
-            messages.append(message.to_param())
-            if message.stop_reason != "tool_use":
-                break
+            if run.messages[-1]["role"] == "user":  # else what Claude asked for is still to be done
+                run.replies += [await self.ask_claude([*past, *run.messages], self.settings.model)]
+                run.messages.append(mend(run.replies[-1].to_param()))
+            message, history = run.replies[-1], mend([*past, *run.messages])
             calls = [block for block in message.content if block.type == "tool_use"]
-            messages.append({"role": "user", "content": [await self.result_of(c) for c in calls]})
-        if message.stop_reason not in ("end_turn", "stop_sequence"):
-            raise UnfinishedAnswer(f"Claude stopped early: {message.stop_reason}")
+            ids = [block["id"] for each in history for block in each["content"] if "input" in block]
+            fit = all(f"_{c.id}{c.name}".replace("-", "").isidentifier() for c in calls)
+            # The API takes no other ids and names back, and none twice.
+            if message.stop_reason != "tool_use" or not calls or not fit or len({*ids}) < len(ids):
+                break
+            results = [await self.result_of(call) for call in calls]
+            run.messages.append(mend({"role": "user", "content": results}))
         text = "".join(block.text for block in message.content if block.type == "text")
-        if session is not None:  # only a finished task becomes history
-            self.sessions.setdefault(session, []).extend(messages)
-        input_tokens = sum(reply.usage.input_tokens for reply in replies)
-        output_tokens = sum(reply.usage.output_tokens for reply in replies)
-        return Answer(text, len(replies), input_tokens, output_tokens)
+        if calls or not text.strip() or message.stop_reason not in ("end_turn", "stop_sequence"):
+            hint = "raise AGENT_MAX_TOKENS" if message.stop_reason == "max_tokens" else "no answer"
+            raise UnfinishedAnswer(f"Claude stopped early: {message.stop_reason} ({hint})")
+        if run.session is not None:  # only a finished task becomes history
+            self.sessions.setdefault(run.session, []).extend(run.messages)
+        usages = [each.usage for each in run.replies]
+        fresh, output, written, read = (sum(getattr(u, k) or 0 for u in usages) for k in COUNTS)
+        return Answer(text, len(usages), fresh, output, written, read, fresh + written + read)
 
     async def ask_claude(self, messages: list[MessageParam], model: str) -> Message:
-        """One model call."""
-        return await self.client.messages.create(
-            model=model,
-            max_tokens=self.settings.max_tokens,
-            system=SYSTEM,
-            tools=self.tools.schemas,
-            messages=messages,
+        """One model call. Raises APIError, also for a reply that is no message."""
+        most = self.settings.max_tokens
+        response = await self.client.messages.with_raw_response.create(
+            model=model, messages=messages, system=SYSTEM, tools=self.tools.schemas, max_tokens=most
         )
+        return read(response.http_response)
 
     async def use_tool(self, name: str, arguments: dict[str, object]) -> str:
         """One tool call."""
-        return await self.tools.by_name[name].function(**arguments)
+        return await self.tools.call(name, arguments)
 
     async def result_of(self, call: ToolUseBlock) -> ToolResultBlockParam:
         """The tool's text, or its error: Claude reads both."""
@@ -139,6 +155,28 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - a tool may fail in any way; Claude is told how
             text, failed = f"{type(error).__name__}: {error}", True
         return {"type": "tool_result", "tool_use_id": call.id, "content": text, "is_error": failed}
+
+
+def read(response: Any) -> Message:
+    """The message in a response, without what is new or blank: the API would not take it back.
+
+    Raises APIResponseValidationError where there is none.
+    """
+    try:
+        body = mend(response.json())
+        body["usage"] = {kind: body["usage"].get(kind) for kind in COUNTS}
+        known = [block for block in body["content"] if block["type"] in KEPT]
+        body["content"] = [block for block in known if block.get("text", "-").strip()]
+        return Message.model_validate(body, extra="ignore")
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise APIResponseValidationError(response, None) from error
+
+
+def mend(value: Any) -> Any:
+    """A JSON value with each half character (a lone surrogate) replaced, so that it can be sent."""
+    text = json.dumps(value, ensure_ascii=False, default=Message.to_dict)  # of blocks, too
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return json.loads(text, parse_constant=str)
 
 
 async def main(task: str | None) -> None:

@@ -7,9 +7,12 @@ repeated, may its text be believed) asks the :class:`Tool`.
 import ast
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from operator import add, floordiv, mod, mul, pow, sub, truediv
+from decimal import Decimal
+from fractions import Fraction
+from operator import add, floordiv, mod, mul, neg, pos, pow, sub, truediv
 from typing import Any
 
 import httpx
@@ -19,9 +22,10 @@ from reliability import in_thread
 
 from config import Settings
 
-OPERATORS: dict[type, Callable[[float, float], float]] = {ast.Add: add, ast.Sub: sub, ast.Pow: pow}
-OPERATORS |= {ast.Mult: mul, ast.Div: truediv, ast.FloorDiv: floordiv, ast.Mod: mod}
-MAX_DIGITS = 1000  # of a power, so that 9**9**9 is refused instead of computed
+SIGNS = str.maketrans("×÷−", "*/-")  # noqa: RUF001 - as people write them
+OPERATORS: dict[type, Any] = {ast.Add: add, ast.Sub: sub, ast.UAdd: pos, ast.USub: neg}
+OPERATORS |= {ast.Mult: mul, ast.Div: truediv, ast.FloorDiv: floordiv, ast.Mod: mod, ast.Pow: pow}
+NOTE = re.compile(r'"([^"\\]|\\(["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')  # as save_note writes it
 
 
 class ToolError(Exception):
@@ -44,18 +48,21 @@ class Tools:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.tls = httpx.create_ssl_context()  # reading the certificates anew costs 30 ms a call
-        tools = (
-            Tool(_schema(self.search_web), self.search_web, read_only=True, untrusted=True),
-            Tool(_schema(self.get_weather), self.get_weather, read_only=True, untrusted=True),
-            Tool(_schema(self.calculate), self.calculate, read_only=True, untrusted=False),
-            Tool(_schema(self.save_note), self.save_note, read_only=False, untrusted=False),
-            Tool(_schema(self.read_notes), self.read_notes, read_only=True, untrusted=True),
-        )
+        outside = (self.search_web, self.get_weather, self.read_notes)
+        every = (*outside, self.calculate, self.save_note)
+        tools = [Tool(_schema(f), f, f != self.save_note, f in outside) for f in every]
         self.schemas = [tool.schema for tool in tools]
         self.by_name = {tool.schema["name"]: tool for tool in tools}
+        self.takes = {f.__name__: [*inspect.signature(f).parameters] for f in every}
 
-    def read_only(self, name: str) -> bool:
+    def read_only(self, name: str, arguments: Mapping[str, object]) -> bool:
         return name in self.by_name and self.by_name[name].read_only
+
+    async def call(self, name: str, arguments: Mapping[str, object]) -> str:
+        """Run a tool. Raises ToolError for a call that no tool can answer, before it runs."""
+        if [*arguments] != self.takes.get(name) or {*map(type, arguments.values())} - {str}:
+            raise ToolError(f"no tool takes this; what there is, and its texts: {self.takes}")
+        return await self.by_name[name].function(**arguments)
 
     async def search_web(self, query: str) -> str:
         """Search the web for facts; gives the beginnings of the articles that fit best."""
@@ -63,8 +70,6 @@ class Tools:
         wanted = {"prop": "extracts", "exintro": "1", "explaintext": "1", "formatversion": "2"}
         params = {"action": "query", "format": "json"} | question | wanted
         found = await self._get_json(self.settings.search_url, params)
-        if "error" in found:  # MediaWiki reports its errors with status 200
-            raise ToolError(f"the search failed: {found['error'].get('info')}")
         pages = sorted(found.get("query", {}).get("pages", []), key=lambda page: page["index"])
         return "\n".join(f"{p['title']}: {p.get('extract', '')}" for p in pages) or "nothing found"
 
@@ -77,35 +82,44 @@ class Tools:
         params = {each: place[each] for each in ("latitude", "longitude")}
         params["current"] = "temperature_2m,wind_speed_10m"
         now = (await self._get_json(self.settings.forecast_url, params))["current"]
-        return f"{place['name']}: {now['temperature_2m']} °C, wind {now['wind_speed_10m']} km/h"
+        where = dict.fromkeys(filter(None, map(place.get, ("name", "admin1", "country"))))
+        return f"{', '.join(where)}: {now['temperature_2m']} °C, wind {now['wind_speed_10m']} km/h"
 
     async def calculate(self, expression: str) -> str:
         """Calculate an arithmetic expression such as (2 + 3) * 4."""
         try:
-            value = _value(ast.parse(expression.strip(), mode="eval").body)
-        except (SyntaxError, ValueError, ArithmeticError) as error:
-            raise ToolError(f"cannot calculate {expression!r}: {error}") from error
-        return f"{value:.12g}" if isinstance(value, float) else str(value)
+            value = _value(ast.parse(expression.strip().translate(SIGNS), mode="eval").body)
+            if value and not 1e-308 < abs(value) < 1e308:
+                raise ArithmeticError("the result is too large or too small")
+        except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
+            raise ToolError(f"cannot calculate {expression[:60]!r}: {error}") from error
+        return str(value) if value.denominator == 1 else f"{Decimal(f'{float(value):.15g}'):f}"
 
     @in_thread
     def save_note(self, text: str) -> str:
         """Save a note for later."""
         with self.settings.notes_file.open("a", encoding="utf-8") as notes:
-            notes.write(json.dumps(text) + "\n")
+            notes.write("\n" + json.dumps(text))  # a line of its own, even after a torn one
         return "saved"
 
     @in_thread
     def read_notes(self) -> str:
         """Read all notes saved so far."""
         file = self.settings.notes_file
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return "\n".join(f"- {json.loads(line)}" for line in lines) or "there are no notes yet"
+        lines = file.read_text("utf-8", "replace").split("\n") if file.exists() else []
+        notes = [f"- {json.loads(line)}" for line in lines if NOTE.fullmatch(line.strip())]
+        if lost := sum(bool(line.strip()) for line in lines) - len(notes):
+            notes.append(f"({lost} of them cannot be read)")
+        return "\n".join(notes) or "there are no notes yet"
 
     async def _get_json(self, url: str, params: Mapping[str, str | int | float]) -> dict[str, Any]:
         headers = {"User-Agent": "production-agents/1.0"}
         async with httpx.AsyncClient(verify=self.tls, headers=headers) as client:
             response = await client.get(url, params=params)
-            return dict(response.raise_for_status().json())
+            found = response.raise_for_status().json()
+        if found is None or "error" in found or None in dict(found).get("current", {}).values():
+            raise ConnectionError(f"{response.url.host} failed: {str(found)[:200]}")
+        return dict(found)
 
 
 def _schema(function: Callable[..., Awaitable[str]]) -> ToolParam:
@@ -115,15 +129,15 @@ def _schema(function: Callable[..., Awaitable[str]]) -> ToolParam:
     return ToolParam(name=function.__name__, description=str(function.__doc__), input_schema=inputs)
 
 
-def _value(node: ast.expr) -> float:
+def _value(node: ast.expr) -> Fraction:
     match node:
-        case ast.Constant(value=int() | float() as number):
-            return number
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand)
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return Fraction(str(number))
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in OPERATORS:
+            return Fraction(OPERATORS[type(op)](_value(operand)))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
             a, b = _value(left), _value(right)
-            if isinstance(op, ast.Pow) and (abs(b) * len(str(a)) > MAX_DIGITS or (a < 0 and b % 1)):
+            if isinstance(op, ast.Pow) and (abs(b) * len(str(a)) > 5000 or (a < 0 and b % 1)):
                 raise ArithmeticError("the power is too large, or not a real number")
-            return OPERATORS[type(op)](a, b)
+            return Fraction(OPERATORS[type(op)](a, b))
     raise ArithmeticError("only numbers, + - * / // % ** and parentheses are known")

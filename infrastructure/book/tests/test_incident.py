@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from book.observed import bill
 from book.story.incident import (
     IncidentError,
     Outcome,
@@ -17,6 +18,8 @@ from book.story.incident import (
     holds,
     load,
 )
+from mock_claude import Exchange
+from readiness.pricing import PRICES
 
 
 def run_of(*outcomes: Outcome) -> Run:
@@ -99,3 +102,21 @@ def test_an_incident_that_cannot_be_loaded_is_named_with_its_line(
     (tmp_path / "a_storm.py").write_text(text, encoding="utf-8")
     with pytest.raises(IncidentError, match=says):
         load(tmp_path / "a_storm.py")
+
+
+def asked(fresh: int, output: int, written: int = 0, read: int = 0) -> Exchange:
+    return Exchange(
+        *(1, 0.0, "POST", "/v1/messages", "claude-opus-5-5", "", 1, None, 200, None, False),
+        *(fresh, output, Decimal(0), 0.1, "req"),
+        cache_creation_input_tokens=written,
+        cache_read_input_tokens=read,
+    )
+
+
+def test_a_bill_counts_all_three_kinds_of_input_and_a_request_that_was_cached_whole() -> None:
+    cached, price = asked(0, 10, written=1_000, read=10_000), PRICES["claude-opus-5-5"]
+    spent = 10 * price.output + 1_000 * price.cache_write_5m + 10_000 * price.cache_read
+    assert bill([cached]) == spent / 1_000_000
+    assert bill([asked(5, 1), cached]) == bill([asked(5, 1)]) + bill([cached])
+    assert bill([asked(0, 0)]) == 0
+    assert Run("a-step", 7, (), (cached, asked(5, 1)), {}, 1.0).tokens == 11_016

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
 import pytest
 from anthropic import AsyncAnthropic
 from hypothesis import given, settings
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 from mock_claude import FaultScript, FaultScriptError, Simulator
 from mock_claude.api import fitting
+from mock_claude.api.catalog import PRICES
+from mock_claude.faults.script_tables import script_to_json
 from mock_claude.model import stories
 from mock_claude.model.conversation import read_conversation
 from mock_claude.model.orders import found
@@ -337,6 +341,11 @@ def test_a_spoiled_answer_is_never_the_same(text: str, task: str) -> None:
             "s.toml:4: script.calls.input: a date, a time or an infinite number is not JSON",
         ),
         (script("leaky") + script("leaky"), "s.toml:5: script.name: 'leaky' is taken"),
+        (script("shape"), "s.toml:1: script.message: is missing, as is body: say what is sent"),
+        (script("shape", body='""', turn="0"), "s.toml:5: script.turn: 0 is not between 1 and"),
+        (script("shape", message="'[1]'"), "s.toml:4: script.message: a table is needed, or the"),
+        (script("shape", message="'{'"), "s.toml:4: script.message: a table is needed, or the"),
+        (script("leaky") + "body = ''", "s.toml:4: script.body: not a key of a leaky script;"),
         ("[script]\nname = 's'", "s.toml:1: script: write each script as a table under [[script]]"),
     ],
 )
@@ -367,6 +376,7 @@ ANY_SCRIPT = "".join(
         ("leaky", "d", ""),
         ("refusal", "e", ""),
         ("quality", "f", "right = 0"),
+        ("shape", "g", "message = {}"),
     )
 )
 WORDS = st.text(max_size=30) | st.lists(
@@ -374,7 +384,7 @@ WORDS = st.text(max_size=30) | st.lists(
 ).map(" ".join)
 
 
-@given(st.sampled_from("abcdef"), WORDS, st.lists(WORDS, max_size=2), st.integers(0, 4))
+@given(st.sampled_from("abcdefg"), WORDS, st.lists(WORDS, max_size=2), st.integers(0, 4))
 @settings(deadline=None)
 def test_every_story_has_an_answer_to_any_conversation(
     letter: str, task: str, results: list[str], tools: int
@@ -384,3 +394,71 @@ def test_every_story_has_an_answer_to_any_conversation(
     reply = play(ANY_SCRIPT, asked)[1]
     assert all(call.name in [tool["name"] for tool in TOOLS[:tools]] for call in reply.calls)
     assert play(ANY_SCRIPT, asked)[1] == reply
+
+
+async def sent(toml: str, **fields: Any) -> tuple[httpx.Response, Simulator]:
+    """What comes back over the wire for a request with tools."""
+    async with Simulator(faults=FaultScript.parse(toml)) as simulator:
+        headers = {"x-api-key": "any", "anthropic-version": "2026-10-21"}
+        async with httpx.AsyncClient(base_url=simulator.url, headers=headers) as client:
+            answer = await client.post("/v1/messages", json=request(LISBON, **fields))
+    return answer, simulator
+
+
+async def test_a_shape_replaces_fields_of_the_message_and_leaves_the_others() -> None:
+    answer, _ = await sent(script("shape", message='{ content = [], stop_reason = "end_turn" }'))
+    assert answer.status_code == 200
+    message = answer.json()
+    assert (message["content"], message["stop_reason"]) == ([], "end_turn")
+    assert (message["role"], message["model"]) == ("assistant", MODEL)
+
+
+async def test_a_shape_says_what_toml_cannot() -> None:
+    null, _ = await sent(script("shape", message="""'{"content": null, "usage": null}'"""))
+    assert (null.json()["content"], null.json()["usage"]) == (None, None)
+    text = """'{"content": [{"type": "text", "text": "\\ud83d"}]}'"""
+    half, _ = await sent(script("shape", message=text))
+    assert half.json()["content"] == [{"type": "text", "text": "\ud83d"}]
+
+
+async def test_tool_calls_of_a_shape_get_ids_of_their_own_unless_they_have_one() -> None:
+    call = '{ type = "tool_use", name = "read_notes", input = {}'
+    toml = script("shape", message=f'{{ content = [{call} }}, {call}, id = "mine" }}] }}')
+    first, second = (await sent(toml))[0].json()["content"]
+    assert first["id"].startswith("toolu_01")
+    assert second["id"] == "mine"
+
+
+async def test_counts_of_a_shape_are_in_the_answer_the_log_and_the_bill() -> None:
+    toml = script("shape", message="{ usage = { input_tokens = 5, cache_read_input_tokens = 9 } }")
+    answer, simulator = await sent(toml)
+    usage, (logged,) = answer.json()["usage"], simulator.log
+    assert (usage["input_tokens"], usage["cache_read_input_tokens"]) == (5, 9)
+    assert (logged.input_tokens, logged.cache_read_input_tokens) == (5, 9)
+    assert logged.all_input_tokens == 14
+    assert usage["output_tokens"] == logged.output_tokens > 0
+    price = PRICES[MODEL]
+    spent = 5 * price.input + 9 * price.cache_read + logged.output_tokens * price.output
+    assert logged.cost_usd == spent / 1_000_000
+
+
+async def test_a_body_that_is_no_message_comes_with_its_content_type() -> None:
+    toml = script("shape", body='"<html>hello</html>"', content_type='"text/html"')
+    answer, _ = await sent(toml)
+    assert (answer.status_code, answer.text) == (200, "<html>hello</html>")
+    assert answer.headers["content-type"] == "text/html"
+
+
+def test_a_shape_decides_the_turn_it_names_and_no_stream() -> None:
+    toml = script("shape", body='"x"', turn="2")
+    assert play(toml, request(LISBON))[0] is None
+    assert play(toml, request(LISBON, (WEATHER, "18 C")))[0] == "shape"
+    assert play(script("shape", body='"x"'), request(LISBON, stream=True))[0] is None
+
+
+def test_a_shape_is_shown_as_it_was_written() -> None:
+    text = """'{"content": [{"type": "text", "text": "\\ud83d"}], "usage": null}'"""
+    for toml in (script("shape", message=text, turn="3"), script("shape", body='"x"')):
+        (parsed,) = FaultScript.parse(toml).scripts
+        shown = json.dumps({"script": [script_to_json(parsed)]})
+        assert FaultScript.from_json(json.loads(shown)).scripts == (parsed,)

@@ -61,6 +61,14 @@ def result(tool_id: str) -> dict[str, object]:
     return {"type": "tool_result", "tool_use_id": tool_id, "content": "21 C"}
 
 
+def told(content: object) -> dict[str, object]:
+    return {**result("t1"), "content": content}
+
+
+BLANK = "text content blocks must contain non-whitespace text"
+CALLED = (user(text()), assistant(call("t1")))
+
+
 ASK = user(text("Weather?"))
 
 
@@ -162,6 +170,13 @@ def test_every_documented_content_block_is_accepted() -> None:
             "stop_sequences.1: each stop sequence must contain non-whitespace",
         ),
         ({"messages": [user(text(""))]}, "messages: text content blocks must be non-empty"),
+        ({"messages": [user(text(" \n"))]}, f"messages: {BLANK}"),
+        ({"messages": [user(text("x"), text("\t"))]}, f"messages: {BLANK}"),
+        ({"messages": [{"role": "user", "content": "  "}]}, f"messages: {BLANK}"),
+        ({"messages": [*CALLED, user(told([text(" ")]))]}, f"messages: {BLANK}"),
+        ({"messages": [*CALLED, user(told(" "))]}, f"messages: {BLANK}"),
+        ({"system": [text("be brief"), text(" ")]}, f"system: {BLANK}"),
+        ({"system": "\u3000"}, f"system: {BLANK}"),
         ({"tools": [TOOL, TOOL]}, "tools: Tool names must be unique."),
     ],
 )

@@ -131,7 +131,7 @@ class Run:
 
     @property
     def tokens(self) -> int:
-        return sum(each.input_tokens + each.output_tokens for each in self.model_requests)
+        return sum(each.all_input_tokens + each.output_tokens for each in self.model_requests)
 
     @property
     def cost_usd(self) -> Decimal:

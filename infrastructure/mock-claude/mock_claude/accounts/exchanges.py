@@ -50,6 +50,11 @@ class Exchange:
     query: str = ""
     """Of the URL, as it was sent; long ones are cut."""
 
+    @property
+    def all_input_tokens(self) -> int:
+        """Everything the request showed the model."""
+        return self.input_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
+
     def to_json(self) -> dict[str, object]:
         """The exchange as JSON values; the cost is a string, to stay exact."""
         return {**asdict(self), "cost_usd": str(self.cost_usd)}

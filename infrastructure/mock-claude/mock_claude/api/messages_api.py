@@ -21,6 +21,7 @@ from mock_claude.api import (
     guard,
     model_rules,
     request_rules,
+    shapes,
     thinking,
     turn,
     validation,
@@ -78,16 +79,21 @@ def answer(
     """What the model says to a request that has been checked, counted and billed."""
     entry: Entry = request.state.entry
     max_tokens, stops = raw.get("max_tokens"), raw.get("stop_sequences")
+    reply = fitting.guaranteed(reply_to(raw), raw)
     said = turn.limited(
-        fitting.guaranteed(reply_to(raw), raw),
+        reply,
         max_tokens if isinstance(max_tokens, int) else model.traits.max_tokens,
         [each for each in stops if isinstance(each, str)] if isinstance(stops, list) else [],
         thinking.mode(raw, model.traits),
     )
     entry.usage = accounts.usage(raw, model, api_key, said.output_tokens)
+    headers = wire.headers(entry.request_id)
+    if reply.shape is not None:
+        entry.usage = shapes.counted(entry.usage, reply.shape)
     entry.cost_usd = cost_usd(model.price, entry.usage)
     message = wire.message(said, entry.usage, raw)
-    headers = wire.headers(entry.request_id)
+    if reply.shape is not None:
+        return shapes.answer(message, reply.shape, headers)
     if raw.get("stream") is True:
         return EventStream(wire.events(message), headers)
     return json_answer(message, headers=headers)

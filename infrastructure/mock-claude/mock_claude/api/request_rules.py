@@ -12,10 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from mock_claude.api.blocks import Block, RedactedThinking, Text, Thinking, ToolResult, ToolUse
+from mock_claude.api.blocks import (
+    Block,
+    RedactedThinking,
+    SearchResult,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+)
 from mock_claude.api.parameters import ChoiceTool
 from mock_claude.api.validation import Message, Prompt
 from mock_claude.errors import ApiError
+
+_BLANK = "text content blocks must contain non-whitespace text"
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class RoleTurn:
 def check(request: Prompt) -> None:
     """ApiError 400 with the first thing that is wrong."""
     _check_messages(request.messages)
+    if any(map(_holds_a_blank, request.system)):
+        raise ApiError(400, f"system: {_BLANK}")
     turns = list(_turns(request.messages))
     seen: set[str] = set()
     asked: dict[str, Placed] = {}
@@ -82,8 +94,18 @@ def _check_messages(messages: Sequence[Message]) -> None:
             )
         if any(isinstance(block, Text) and not block.text for block in message.content):
             raise ApiError(400, "messages: text content blocks must be non-empty")
+        if any(map(_holds_a_blank, message.content)):
+            raise ApiError(400, f"messages: {_BLANK}")
         for index, block in enumerate(message.content):
             _check_place(f"messages.{number}.content.{index}", message.role, block)
+
+
+def _holds_a_blank(block: object) -> bool:
+    """Whether a text in the block, or in the result that it is, is white space alone."""
+    if isinstance(block, Text):
+        return block.text.isspace()
+    inner = block.content if isinstance(block, ToolResult | SearchResult) else ()
+    return any(map(_holds_a_blank, inner))
 
 
 def _check_place(path: str, role: str, block: Block) -> None:

@@ -6,9 +6,10 @@ story does not use is an error, as is a number of calls that it cannot play.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from itertools import chain
-from typing import cast
+from typing import Any, cast
 
 from mock_claude.faults.tables import Table
 from mock_claude.model.scripts import Call, Script, Story
@@ -21,6 +22,7 @@ STORY_KEYS: Mapping[str, tuple[str, ...]] = {
     "leaky": (),
     "refusal": ("text", "category", "explanation"),
     "quality": ("right",),
+    "shape": ("turn", "message", "body", "content_type"),
 }
 _CALLS = {"runaway": 1, "cycle": 2}
 _CATEGORIES = ("cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms")
@@ -44,7 +46,34 @@ def script(table: Table) -> Script:
         category=table.optional("category", lambda key: table.choice(key, _CATEGORIES)),
         explanation=table.optional("explanation", table.text),
         right=table.number("right", most=1.0) if story == "quality" else Script.right,
+        **(_shape(table) if story == "shape" else {}),
     )
+
+
+def _shape(table: Table) -> dict[str, Any]:
+    """What only a shape script has; one without a message or a body would change nothing."""
+    if "message" not in table.values and "body" not in table.values:
+        raise table.error("message", "is missing, as is body: say what is sent")
+    return {
+        "turn": table.optional("turn", table.whole),
+        "message": table.optional("message", lambda key: _object(table, key)),
+        "body": table.optional("body", table.text),
+        "content_type": table.text("content_type", Script.content_type),
+    }
+
+
+def _object(table: Table, key: str) -> Mapping[str, object]:
+    """A table, or the JSON text of an object: TOML knows neither null nor half a character."""
+    given = table.values[key]
+    if not isinstance(given, str):
+        return table.json(key)
+    try:
+        value = json.loads(given)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise table.error(key, "a table is needed, or the JSON text of an object")
+    return value
 
 
 def script_to_json(script: Script) -> dict[str, object]:
@@ -56,6 +85,8 @@ def script_to_json(script: Script) -> dict[str, object]:
         {"tool": each.tool} if each.input is None else {"tool": each.tool, "input": each.input}
         for each in script.calls
     ]
+    if script.message is not None:
+        kept["message"] = json.dumps(script.message)  # half a character has no UTF-8
     return {**kept, "calls": calls} if calls else kept
 
 

@@ -20,6 +20,19 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """How an answer differs from every message that the API documents.
+
+    ``message`` replaces fields of the finished message: a ``tool_use`` block without ``id`` gets
+    one, an object ``usage`` replaces counts, in log and bill, too. ``body`` replaces all of it.
+    """
+
+    message: Mapping[str, object]
+    body: str | None = None
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
 class Reply:
     """One turn of the model: thinking, text, more text blocks, tool calls, in this order.
 
@@ -34,3 +47,5 @@ class Reply:
     thinking: str = ""
     stop_reason: str | None = None
     stop_details: Mapping[str, object] | None = None
+    shape: Shape | None = None
+    """What goes over the wire instead of the message that all this makes."""

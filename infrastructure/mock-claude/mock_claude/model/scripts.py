@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-Story = Literal["runaway", "cycle", "obedient", "leaky", "refusal", "quality"]
+Story = Literal["runaway", "cycle", "obedient", "leaky", "refusal", "quality", "shape"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,13 @@ class Script:
     explanation: str | None = None
     right: float = 1.0
     """The share of tasks, 0 to 1, that quality answers rightly."""
+    turn: int | None = None
+    """The turn of a task that shape decides, from 1; None: each."""
+    message: Mapping[str, object] | None = field(default=None, hash=False)
+    """Fields of the message that shape replaces."""
+    body: str | None = None
+    """What shape sends instead of a message."""
+    content_type: str = "application/json"
 
     def is_about(self, model: object, task: str) -> bool:
         """Whether the script is for this model and this task."""

@@ -17,7 +17,7 @@ from mock_claude.faults import keys
 from mock_claude.faults.draws import draw
 from mock_claude.model import orders
 from mock_claude.model.conversation import Conversation, read_conversation, text_of
-from mock_claude.model.reply import Reply, ToolCall
+from mock_claude.model.reply import Reply, Shape, ToolCall
 from mock_claude.model.scripts import Call, Script
 from mock_claude.model.spoil import spoiled
 from mock_claude.model.toolbox import Toolbox, offered
@@ -169,6 +169,15 @@ def _quality(script: Script, scene: Scene) -> Reply | None:
     return replace(right, text=text, more_text=tuple(more))
 
 
+def _shape(script: Script, scene: Scene) -> Reply | None:
+    """Answers in a shape of its own: what proxies, new versions and bad days of an API send."""
+    turn = 1 + len({call.turn for call in scene.said.calls})
+    if script.turn not in (None, turn) or scene.request.get("stream") is True:
+        return None
+    shape = Shape(script.message or {}, script.body, script.content_type)
+    return replace(scene.model(scene.request), shape=shape)
+
+
 _STORIES: Mapping[str, Callable[[Script, Scene], Reply | None]] = {
     "runaway": _runaway,
     "cycle": _cycle,
@@ -176,4 +185,5 @@ _STORIES: Mapping[str, Callable[[Script, Scene], Reply | None]] = {
     "leaky": _leaky,
     "refusal": _refusal,
     "quality": _quality,
+    "shape": _shape,
 }

@@ -1,0 +1,34 @@
+"""What the agent makes of odd replies, on both ends of the chain: see ``on_each_end``."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from book import check_runs, files, testing
+from book.chain import Book, Step
+from book.processes import Processes
+
+SUITE = Path(__file__).with_name("on_each_end.py")
+BOOK = Book.find()
+ENDS = [BOOK.steps[0], *(chapter.steps[-1] for chapter in BOOK.chapters if chapter.steps)]
+LIMIT_S = 240.0
+
+
+@pytest.mark.parametrize("step", ENDS, ids=lambda step: str(step.name))
+def test_odd_replies_are_read_or_told_and_harm_no_later_task(step: Step, tmp_path: Path) -> None:
+    folder = tmp_path / "step"
+    folder.mkdir()
+    for name in files.on_disk(step.path):
+        if name not in files.OWN:
+            shutil.copy2(step.path / name, folder / name)
+    shutil.copy2(SUITE, folder / check_runs.LESSON)
+    (tmp_path / "scratch").mkdir()
+    with (
+        Processes(testing.IMPORTS, tmp_path / "scratch") as processes,
+        processes.child("suite", check_runs.run_lesson, folder, BOOK.root / "pyproject.toml") as it,
+    ):
+        assert it.pipe.poll(LIMIT_S), f"it did not end within {LIMIT_S:.0f} s"
+        passed, failures = it.pipe.recv()
+        assert failures == {}, it.printed(20_000)
+    assert passed > 50
