@@ -31,6 +31,8 @@ NOTE = re.compile(r'"([^"\\]|\\(["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')  # as save_not
 class ToolError(Exception):
     """A tool cannot do what it was asked; the text tells Claude why."""
 
+    callers_mistake = True  # the tool is well: nobody need ask it again, or leave it alone
+
 
 @dataclass(frozen=True)
 class Tool:

@@ -22,8 +22,7 @@ BASE_URL = Field(validation_alias="ANTHROPIC_BASE_URL")
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 # What Kubernetes sets in each pod for a Service called agent, agent-api or the like: not ours.
 KUBERNETES = re.compile(
-    r"AGENT\w*(_SERVICE_HOST|_SERVICE_PORT(_\w+)?|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
-    r"|AGENT\w*_PORT=(tcp|udp|sctp)://.*"
+    r"AGENT\w*_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TC|UD|SCT)P\w*|PORT(?==\w+:/))="
 )
 
 
@@ -68,9 +67,7 @@ class Settings(BaseModel):
     def from_env(cls) -> "Settings":
         """Read the settings; raises :class:`SettingsError`, which never repeats a value."""
         known = cls.variables()
-        real = [
-            name for name, value in os.environ.items() if not KUBERNETES.match(f"{name}={value}")
-        ]
+        real = [n for n, v in os.environ.items() if not KUBERNETES.match(f"{n}={v}")]
         unknown = {name.upper() for name in (*real, *dotenv_values(HERE / ".env"))} - known
         if wrong := sorted(name for name in unknown if name.startswith("AGENT_")):
             raise SettingsError(f"unknown: {', '.join(wrong)}. Allowed: {', '.join(sorted(known))}")
