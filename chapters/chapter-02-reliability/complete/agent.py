@@ -16,9 +16,10 @@ from anthropic import APIError, APIResponseValidationError, AsyncAnthropic, Time
 from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock
 
 from reliability import (
+    BoundedMap,
     LoopGuard,
     ReliabilityError,
-    StopTask,
+    SessionEnded,
     Tokens,
     bulkhead,
     circuit_breaker,
@@ -27,15 +28,17 @@ from reliability import (
     fallback_model,
     last_known_good,
     protect,
+    reading_reply,
     remaining_s,
     request_deadline,
     retry,
+    stop_task_of,
     timeout,
     tokens_by_model,
 )
 
 from config import Settings, SettingsError
-from tools import ToolError, Tools
+from tools import Tools
 
 SYSTEM = "You are a helpful assistant. Take facts from your tools, and say when a tool failed."
 NO_KEY = """ANTHROPIC_API_KEY is not set: put your key into .env (.env.example shows how).
@@ -48,7 +51,6 @@ class UnfinishedAnswer(Exception):
     """Claude stopped before its answer was complete."""
 
 
-MISTAKES = (ToolError,)  # a call that no tool can answer: the tool is well
 # Told in a line, not as a traceback.
 EXPECTED = (ValueError, UnfinishedAnswer, APIError, ReliabilityError)
 
@@ -90,9 +92,9 @@ class Agent(AbstractAsyncContextManager["Agent"]):
         patience = Timeout(limits.model_call_s, connect=limits.connect_s)
         self.client = AsyncAnthropic(api_key=key, base_url=url, max_retries=0, timeout=patience)
         self.tools = Tools(settings)
-        self.sessions: dict[str, list[MessageParam]] = {}
+        self.sessions: BoundedMap[str, list[MessageParam]] = BoundedMap(10_000)
         self.run = protect(self.run, request_deadline(limits), bulkhead(settings.bulkhead))
-        breaker = circuit_breaker(settings.breaker, excluded=MISTAKES)
+        breaker = circuit_breaker(settings.breaker)
         self.ask_claude = protect(
             self.ask_claude,
             retry(settings.retry, remaining_s=remaining_s),
@@ -103,9 +105,7 @@ class Agent(AbstractAsyncContextManager["Agent"]):
         self.ask_claude = fallback_model(settings.degradation)(self.ask_claude)
         self.use_tool = protect(
             self.use_tool,
-            last_known_good(
-                settings.degradation, read_only=self.tools.read_only, excluded=MISTAKES
-            ),
+            last_known_good(settings.degradation, read_only=self.tools.read_only),
             retry(settings.retry, idempotent=self.tools.read_only, remaining_s=remaining_s),
             breaker,
             bulkhead(settings.tool_bulkhead),
@@ -118,7 +118,7 @@ class Agent(AbstractAsyncContextManager["Agent"]):
 
     async def run(self, task: str, session: str | None = None) -> Answer:
         """Do one task, as `work` does, and tell what in the answer is old or missing."""
-        with collect_notes() as notes:
+        with collect_notes() as notes, self.sessions.in_use(session):
             answer = await self.work(task, session)
         return replace(answer, text=notes.append_to(answer.text), degraded=notes.degraded)
 
@@ -176,15 +176,16 @@ class Agent(AbstractAsyncContextManager["Agent"]):
 
     async def use_tool(self, name: str, arguments: dict[str, object]) -> str:
         """One tool call."""
-        return await self.tools.call(name, arguments)
+        with reading_reply():
+            return await self.tools.call(name, arguments)
 
     async def result_of(self, call: ToolUseBlock) -> ToolResultBlockParam:
         """The tool's text, or its error: Claude reads both."""
         try:
             text, failed = await self.use_tool(call.name, call.input), False
-        except StopTask:
-            raise
-        except Exception as error:  # noqa: BLE001 - a tool may fail in any way; Claude is told how
+        except Exception as error:  # a tool may fail in any way; Claude is told how
+            if stop := stop_task_of(error):
+                raise stop from error
             text, failed = f"{type(error).__name__}: {error}", True
         return {"type": "tool_result", "tool_use_id": call.id, "content": text, "is_error": failed}
 
@@ -222,6 +223,10 @@ async def main(task: str | None) -> None:
             try:
                 print((await agent.run(input("> "), session="prompt")).text)  # noqa: ASYNC250
             except EOFError:
+                break
+            except SessionEnded as error:
+                print(error, "(begun: nothing is remembered)", file=sys.stderr)
+                await main(None)  # with an agent that knows no session
                 break
             except EXPECTED as error:
                 print(error, file=sys.stderr)

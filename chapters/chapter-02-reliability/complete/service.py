@@ -174,7 +174,7 @@ def describe(error: Exception) -> tuple[int, str, str]:
         message = "; ".join(f"{place}: {reason}" for place, reason in places.items())
     elif isinstance(error, HTTPException):
         status, kind, message = error.status_code, "invalid_request", str(error.detail)
-    elif isinstance(error, UnfinishedAnswer) and str(error).endswith("refusal"):
+    elif isinstance(error, UnfinishedAnswer) and ": refusal (" in str(error):
         message = "the model declined to do this task"
     elif classify(error).kind is FailureKind.SPEND_LIMIT:
         status, kind, message = 503, "spend_limit", "the spend limit at the model is reached"
@@ -259,7 +259,7 @@ def build(settings: Settings, drain: Drain) -> FastAPI:
         """Do one task. A refusal comes before anything is spent."""
         try:
             answer = await agent.run(asked.task, session=asked.session)
-        except Exception as error:  # here and not in the intake: a refusal must be cheap
+        except Exception as error:  # noqa: BLE001 - here, not in the intake: a refusal is cheap
             return error_response(request, error)
         # An answer is paid for: a character that cannot be sent must not lose it.
         body = encodable(asdict(answer)) | {"request_id": request.state.request_id}

@@ -289,7 +289,9 @@ async def test_it_is_ready_once_warm_and_an_outage_of_the_model_only_degrades_it
     assert (live.status_code, live.json()["alive"]) == (200, True)
 
 
-POSIX = pytest.mark.skipif(os.name != "posix", reason="SIGTERM is a POSIX matter; on Windows: WSL")
+POSIX = pytest.mark.skipif(
+    os.name != "posix", reason="SIGTERM is a POSIX matter; on Windows use WSL"
+)
 # What Kubernetes sets in every pod, when there is a Service called agent and one agent-api.
 KUBERNETES = {
     "AGENT_SERVICE_HOST": "10.96.0.7",
@@ -344,7 +346,7 @@ async def test_on_sigterm_it_is_not_ready_first_still_answers_and_then_exits_wit
         under_way = asyncio.create_task(http.post("/v1/tasks", json=PRODUCT))
         async with asyncio.timeout(10):  # to its first model call
             while len(simulator.model_requests()) == before:  # noqa: ASYNC110 - of a thread
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
         service.send_signal(signal.SIGTERM)
         await until(http, 503)
         late = await http.post("/v1/tasks", json={"task": "What is 23*20?"})
@@ -514,7 +516,6 @@ async def test_the_layers_around_a_tool_stand_in_their_order(
     ]
 
 
-@pytest.mark.xfail(reason="agent.py does not keep its sessions in a BoundedMap yet", strict=True)
 async def test_sessions_are_forgotten_when_there_are_too_many_and_never_one_in_use(
     start_simulator: StartSimulator, point_agent_at: PointAgentAt
 ) -> None:
@@ -525,7 +526,7 @@ async def test_sessions_are_forgotten_when_there_are_too_many_and_never_one_in_u
         await agent.run("Say hello.", session="first")
         under_way = asyncio.create_task(agent.run("Say hello.", session="first"))
         while len(simulator.model_requests()) < 2:  # noqa: ASYNC110 - of a thread
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
         for number in range(12_000):
             agent.sessions[f"session-{number}"] = []
         assert len(agent.sessions) == 10_000

@@ -212,6 +212,7 @@ def has_cut_off(error: BaseException) -> bool:
     return end is not None and end.at <= end.clock()
 
 
+_CONTEXTLIB = inspect.getsourcefile(contextlib)
 _ENTERS = contextlib._AsyncGeneratorContextManager.__aenter__.__code__
 
 
@@ -230,7 +231,7 @@ def refuse_async_generators(what: str, frame: FrameType | None) -> None:
                     f"no {what} in the async generator {code.co_name}: its consumer would see it "
                     "between two items; put it around the loop that consumes them"
                 )
-        elif code.co_filename != contextlib.__file__:
+        elif code.co_filename != _CONTEXTLIB:
             return
         frame = caller
 

@@ -188,8 +188,14 @@ def fallback_model(
 class Tokens:
     """What one model was asked and answered, in the units of the API's `usage`."""
 
-    input_tokens: int
+    input_tokens: int  # fresh: neither written to the prompt cache nor read from it
     output_tokens: int
+    cache_write_tokens: int = 0
+    cache_read_tokens: int = 0
+
+    @property
+    def all_input_tokens(self) -> int:
+        return self.input_tokens + self.cache_write_tokens + self.cache_read_tokens
 
 
 def tokens_by_model(messages: Sequence[Message]) -> dict[str, Tokens]:
@@ -198,6 +204,9 @@ def tokens_by_model(messages: Sequence[Message]) -> dict[str, Tokens]:
     for message in messages:
         so_far, usage = booked.get(message.model, Tokens(0, 0)), message.usage
         booked[message.model] = Tokens(
-            so_far.input_tokens + usage.input_tokens, so_far.output_tokens + usage.output_tokens
+            so_far.input_tokens + usage.input_tokens,
+            so_far.output_tokens + usage.output_tokens,
+            so_far.cache_write_tokens + (usage.cache_creation_input_tokens or 0),
+            so_far.cache_read_tokens + (usage.cache_read_input_tokens or 0),
         )
     return booked

@@ -495,6 +495,15 @@ def test_tokens_are_booked_to_the_model_that_answered() -> None:
     assert tokens_by_model([]) == {}
 
 
+def test_input_that_the_cache_wrote_or_read_is_booked_apart_and_counted() -> None:
+    first, second = answered(SONNET, 5, 50), answered(SONNET, 1, 1)
+    first.usage.cache_creation_input_tokens, first.usage.cache_read_input_tokens = 200, 10_000
+    booked = tokens_by_model([first, second])[SONNET]
+    assert (booked.input_tokens, booked.output_tokens) == (6, 51)
+    assert (booked.cache_write_tokens, booked.cache_read_tokens) == (200, 10_000)
+    assert booked.all_input_tokens == 10_206
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 10**6), st.integers(0, 10**6))))
 def test_no_token_is_lost_or_booked_twice(calls: list[tuple[str, int, int]]) -> None:
     booked = tokens_by_model([answered(*call) for call in calls])

@@ -229,10 +229,6 @@ async def test_what_hangs_is_cut_off_once_and_the_fallback_answers_within_the_re
     assert [each.why for each in events if isinstance(each, RetriesStopped)] == ["fallback"]
 
 
-NOT_READ = "agent.py does not read replies with message_of yet"
-
-
-@pytest.mark.xfail(reason=NOT_READ, strict=True)
 @pytest.mark.parametrize(
     "fault",
     [ok(b"{}"), ok(b"null"), ok(b"<html>busy</html>", "text/html"), ok(message(MAIN, usage=None))],

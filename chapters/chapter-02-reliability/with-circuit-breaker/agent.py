@@ -19,11 +19,12 @@ from reliability import (
     ReliabilityError,
     circuit_breaker,
     protect,
+    reading_reply,
     retry,
 )
 
 from config import Settings, SettingsError
-from tools import ToolError, Tools
+from tools import Tools
 
 SYSTEM = "You are a helpful assistant. Take facts from your tools, and say when a tool failed."
 NO_KEY = """ANTHROPIC_API_KEY is not set: put your key into .env (.env.example shows how).
@@ -36,7 +37,6 @@ class UnfinishedAnswer(Exception):
     """Claude stopped before its answer was complete."""
 
 
-MISTAKES = (ToolError,)  # a call that no tool can answer: the tool is well
 # Told in a line, not as a traceback.
 EXPECTED = (ValueError, UnfinishedAnswer, APIError, ReliabilityError)
 
@@ -73,7 +73,7 @@ class Agent(AbstractAsyncContextManager["Agent"]):
         self.client = AsyncAnthropic(api_key=key, base_url=url, max_retries=0)
         self.tools = Tools(settings)
         self.sessions: dict[str, list[MessageParam]] = {}
-        breaker = circuit_breaker(settings.breaker, excluded=MISTAKES)
+        breaker = circuit_breaker(settings.breaker)
         self.ask_claude = protect(
             self.ask_claude,
             retry(settings.retry),
@@ -135,7 +135,8 @@ class Agent(AbstractAsyncContextManager["Agent"]):
 
     async def use_tool(self, name: str, arguments: dict[str, object]) -> str:
         """One tool call."""
-        return await self.tools.call(name, arguments)
+        with reading_reply():
+            return await self.tools.call(name, arguments)
 
     async def result_of(self, call: ToolUseBlock) -> ToolResultBlockParam:
         """The tool's text, or its error: Claude reads both."""

@@ -18,7 +18,7 @@ from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUse
 from reliability import (
     LoopGuard,
     ReliabilityError,
-    StopTask,
+    SessionEnded,
     Tokens,
     circuit_breaker,
     closing,
@@ -26,15 +26,17 @@ from reliability import (
     fallback_model,
     last_known_good,
     protect,
+    reading_reply,
     remaining_s,
     request_deadline,
     retry,
+    stop_task_of,
     timeout,
     tokens_by_model,
 )
 
 from config import Settings, SettingsError
-from tools import ToolError, Tools
+from tools import Tools
 
 SYSTEM = "You are a helpful assistant. Take facts from your tools, and say when a tool failed."
 NO_KEY = """ANTHROPIC_API_KEY is not set: put your key into .env (.env.example shows how).
@@ -47,7 +49,6 @@ class UnfinishedAnswer(Exception):
     """Claude stopped before its answer was complete."""
 
 
-MISTAKES = (ToolError,)  # a call that no tool can answer: the tool is well
 # Told in a line, not as a traceback.
 EXPECTED = (ValueError, UnfinishedAnswer, APIError, ReliabilityError)
 
@@ -91,7 +92,7 @@ class Agent(AbstractAsyncContextManager["Agent"]):
         self.tools = Tools(settings)
         self.sessions: dict[str, list[MessageParam]] = {}
         self.run = protect(self.run, request_deadline(limits))
-        breaker = circuit_breaker(settings.breaker, excluded=MISTAKES)
+        breaker = circuit_breaker(settings.breaker)
         self.ask_claude = protect(
             self.ask_claude,
             retry(settings.retry, remaining_s=remaining_s),
@@ -102,9 +103,7 @@ class Agent(AbstractAsyncContextManager["Agent"]):
         self.ask_claude = fallback_model(settings.degradation)(self.ask_claude)
         self.use_tool = protect(
             self.use_tool,
-            last_known_good(
-                settings.degradation, read_only=self.tools.read_only, excluded=MISTAKES
-            ),
+            last_known_good(settings.degradation, read_only=self.tools.read_only),
             retry(settings.retry, idempotent=self.tools.read_only, remaining_s=remaining_s),
             breaker,
             timeout(limits.tool_call_s, floor_s=limits.floor_s),
@@ -174,15 +173,16 @@ class Agent(AbstractAsyncContextManager["Agent"]):
 
     async def use_tool(self, name: str, arguments: dict[str, object]) -> str:
         """One tool call."""
-        return await self.tools.call(name, arguments)
+        with reading_reply():
+            return await self.tools.call(name, arguments)
 
     async def result_of(self, call: ToolUseBlock) -> ToolResultBlockParam:
         """The tool's text, or its error: Claude reads both."""
         try:
             text, failed = await self.use_tool(call.name, call.input), False
-        except StopTask:
-            raise
-        except Exception as error:  # noqa: BLE001 - a tool may fail in any way; Claude is told how
+        except Exception as error:  # a tool may fail in any way; Claude is told how
+            if stop := stop_task_of(error):
+                raise stop from error
             text, failed = f"{type(error).__name__}: {error}", True
         return {"type": "tool_result", "tool_use_id": call.id, "content": text, "is_error": failed}
 
@@ -220,6 +220,10 @@ async def main(task: str | None) -> None:
             try:
                 print((await agent.run(input("> "), session="prompt")).text)  # noqa: ASYNC250
             except EOFError:
+                break
+            except SessionEnded as error:
+                print(error, "(begun: nothing is remembered)", file=sys.stderr)
+                await main(None)  # with an agent that knows no session
                 break
             except EXPECTED as error:
                 print(error, file=sys.stderr)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from book.observed import bill
 from book.story.incident import (
     IncidentError,
     Outcome,
@@ -18,6 +17,7 @@ from book.story.incident import (
     holds,
     load,
 )
+from book.story.observed import bill
 from mock_claude import Exchange
 from readiness.pricing import PRICES
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from book.chain.chain import Book
 from book.check.asserting import asserting
@@ -29,6 +30,7 @@ def tests(book: Book) -> Iterator[Finding]:
     """Each test on disk runs, can fail and waits for no clock; each helper is used."""
     sources, allowed = standing.sources(book), exceptions.read(book)
     yield from uncollected(book, sources)
+    yield from elsewhere(book, sources, allowed)
     for source in sources:
         yield from replaced(source)
     yield from unused(sources)
@@ -42,6 +44,22 @@ def uncollected(book: Book, sources: list[Source]) -> Iterator[Finding]:
     for each in standing.all_definitions(book, sources):
         if each.lost:
             yield Finding(f"{each.name} never runs: it {each.lost}", each.where, each.mend)
+
+
+def elsewhere(book: Book, sources: list[Source], allowed: Exceptions) -> Iterator[Finding]:
+    """A file whose tests another test runs: both are there, and the one names the other."""
+    on_disk = {source.name: source for source in sources}
+    for each in allowed.elsewhere:
+        file, _, test = each.runs.partition("::")
+        runner = on_disk.get(file)
+        where = exceptions.line_with(book, f'"{each.file}"')
+        if each.file not in on_disk:
+            yield Finding(f"there is no file of tests {each.file}", where, "take the entry away")
+        elif runner is None or f"def {test}(" not in runner.text:
+            yield Finding(f"there is no test {each.runs}", where, "name the test that runs it")
+        elif PurePosixPath(each.file).stem not in runner.text:
+            what = f"{each.runs} does not name {each.file}, which it is said to run"
+            yield Finding(what, where, "name the test that runs it")
 
 
 def skips(book: Book, sources: list[Source], allowed: Exceptions) -> Iterator[Finding]:

@@ -39,12 +39,21 @@ class Sleep(_Entry):
     why: Text
 
 
+class Elsewhere(_Entry):
+    """A file of tests that no unit collects, the test (FILE::TEST) that runs it, and why."""
+
+    file: Text
+    runs: Text
+    why: Text
+
+
 class Exceptions(_Entry):
     """``clocks`` are names of decorators and loops under which no time passes while one waits."""
 
     clocks: tuple[Text, ...] = ()
     skip: tuple[Skip, ...] = ()
     sleep: tuple[Sleep, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     def allows_skip(self, reason: str) -> bool:
         return any(reason == each.reason for each in self.skip)

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from book.chain.chain import Book
 from book.chain.files import texts
+from book.testing import exceptions
 from book.testing.units import Unit, units
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -110,7 +111,10 @@ def places(book: Book) -> list[tuple[Unit, Path]]:
 def all_definitions(book: Book, found: list[Source]) -> Iterator[Definition]:
     """Each ``def test…`` of these files, and why pytest would pass over it, if it would."""
     known, bases = places(book), inherited_names(found)
+    elsewhere = {each.file for each in exceptions.read(book).elsewhere}
     for source in found:
+        if source.name in elsewhere:
+            continue
         holders = [unit for unit, folder in known if source.path.is_relative_to(folder)]
         yield from definitions(source, holders, bases)
 
