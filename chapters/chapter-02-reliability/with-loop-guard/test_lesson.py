@@ -4,7 +4,7 @@ import pytest
 
 from mock_claude.pytest_plugin import PointAgentAt, StartSimulator
 
-from agent import Agent, Answer
+from agent import Agent, Answer, main
 from config import Settings
 
 ONE_CALL_FOR_EVER = """
@@ -62,3 +62,27 @@ async def test_a_loop_ends_with_the_facts_and_the_limit_and_the_session_goes_on(
         assert afterwards is not None
         assert "437" in afterwards.text
     assert {request.status for request in simulator.model_requests()} == {200}
+
+
+async def test_the_prompt_is_no_loop_either_where_a_session_has_ended_it_begins_one(
+    start_simulator: StartSimulator,
+    point_agent_at: PointAgentAt,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    simulator = start_simulator(faults="[latency]\nmessages_s = 0.3")
+    session = {"AGENT_TIMEOUTS__SESSION_S": "1.2", "AGENT_TIMEOUTS__REQUEST_S": "1.1"}
+    point_agent_at(simulator, Settings.variables(), **LIMITS | session)
+    typed = iter(["Say hello."] * 9)
+
+    def types(prompt: str) -> str:
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("builtins.input", types)
+    await main(None)
+    shown = capsys.readouterr()
+    assert "begin a new session" in shown.err
+    assert shown.out.count("Hello!") >= 5, "after its end nobody was answered any more"
