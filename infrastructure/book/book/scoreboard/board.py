@@ -2,7 +2,7 @@
 
 Prevents a picture that is drawn instead of measured: each cell is a run under trouble, judged by
 the incident's own verdict. A trial that crashes makes its cell red, with the reason; the board is
-whole all the same.
+whole all the same. Where the machine was too busy to tell, the cell is not judged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
-from book.story.incident import Check, Evidence, Run
+from book.story.incident import Check, Evidence, Headline, Run
 
 PACKAGES = ("anthropic", "httpx", "uvicorn", "fastapi", "tenacity")
 
@@ -40,6 +40,8 @@ class Cell:
     checks: tuple[Check, ...] = ()
     error: str | None = None
     silent: tuple[str, ...] = ()  # faults that met no request: then nothing is proven
+    unjudged: bool = False  # the machine was too busy; ``error`` tells more
+    figure: float | None = None  # the headline's; None where it was not measured
 
     @property
     def holds(self) -> bool:
@@ -53,6 +55,11 @@ class Cell:
         if self.silent:
             return f"no request met the fault {', '.join(self.silent)}"
         return next((str(check) for check in self.checks if not check.ok), "")
+
+    @property
+    def shown(self) -> str:
+        """The headline's figure as one says it; empty where no run came to its end."""
+        return "" if self.error is not None else self.story.incident.headline.said(self.figure)
 
 
 def ends(book: Book) -> list[Step]:
@@ -135,9 +142,10 @@ def _cell(story: Story, step: Step, seen: dict[tuple[str, str, bool], Run | Tria
     evidence = Evidence(run, before, calm if isinstance(calm, Run) else None)
     try:
         checks = (*incident.promise(run), *incident.cure(evidence))
+        figure = incident.headline.of(run)
     except Exception as error:  # noqa: BLE001 - an incident may be wrong in any way: its cell is red
         return Cell(story, step, run, error=f"the verdict crashed: {_one_line(error)}")
-    return Cell(story, step, run, checks, silent=tuple(incident.silent(run)))
+    return Cell(story, step, run, checks, silent=tuple(incident.silent(run)), figure=figure)
 
 
 def _one_line(error: object) -> str:
@@ -162,6 +170,7 @@ def board(book: Book, cells: Sequence[Cell], seed: int) -> dict[str, object]:
                 "chapter": story.solver.name.partition("/")[0],
                 "solved_by": story.solver.name,
                 "before": story.before.name,
+                "headline": _headline(story.incident.headline),
             }
             for story in told
         ],
@@ -175,6 +184,10 @@ def _title(book: Book, step: Step) -> str:
     return f"Chapter {chapter.number}: {chapter.title}"
 
 
+def _headline(headline: Headline) -> dict[str, object]:
+    return {"words": headline.words, "unit": headline.unit, "better": headline.better}
+
+
 def _entry(cell: Cell) -> dict[str, object]:
     entry: dict[str, object] = {
         "incident": cell.story.incident.name,
@@ -182,6 +195,12 @@ def _entry(cell: Cell) -> dict[str, object]:
         "holds": cell.holds,
         "why": cell.why,
         "error": cell.error,
+        "unjudged": cell.unjudged,
+        "headline": {
+            **_headline(cell.story.incident.headline),
+            "value": cell.figure,
+            "shown": cell.shown,
+        },
     }
     run = cell.run
     if run is not None:
@@ -206,6 +225,7 @@ def _entry(cell: Cell) -> dict[str, object]:
             "at_most": check.at_most,
             "unit": check.unit,
             "ok": check.ok,
+            "applies": check.applies,
         }
         for check in cell.checks
     ]

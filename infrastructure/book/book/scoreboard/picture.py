@@ -14,7 +14,8 @@ ROW, LEFT, COLUMN, TOP = 30, 170, 160, 46
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328 }
 .head { font-weight: 600 }
-.holds { fill: #1a7f37 } .misses { fill: #cf222e } .word { fill: #ffffff; font-weight: 600 }
+.holds { fill: #1a7f37 } .misses { fill: #cf222e } .unjudged { fill: #6e7781 }
+.word { fill: #ffffff; font-weight: 600 }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .holds { fill: #238636 } .misses { fill: #da3633 } .word { fill: #ffffff }
 }
@@ -22,7 +23,7 @@ text { font: 14px system-ui, sans-serif; fill: #1f2328 }
 
 
 def svg(cells: Sequence[Cell]) -> str:
-    """Rows are incidents, columns steps; each cell says "holds" or "misses" in a word."""
+    """Rows are incidents, columns steps; each cell says "holds", "misses" or "not judged"."""
     names = list(dict.fromkeys(cell.story.incident.name for cell in cells))
     steps = list(dict.fromkeys(cell.step.name for cell in cells))
     width, height = LEFT + COLUMN * len(steps) + 10, TOP + ROW * len(names) + 10
@@ -41,9 +42,10 @@ def svg(cells: Sequence[Cell]) -> str:
     for cell in cells:
         x = LEFT + COLUMN * steps.index(cell.step.name)
         y = TOP + ROW * names.index(cell.story.incident.name)
-        word = "holds" if cell.holds else "misses"
+        kind = "unjudged" if cell.unjudged else "holds" if cell.holds else "misses"
+        word = "not judged" if cell.unjudged else kind
         size = f'width="{COLUMN - 10}" height="{ROW - 6}" rx="4"'
-        parts.append(f'<rect class="{word}" x="{x + 5}" y="{y}" {size}/>')
+        parts.append(f'<rect class="{kind}" x="{x + 5}" y="{y}" {size}/>')
         middle = f'x="{x + COLUMN // 2}" y="{y + 17}" text-anchor="middle"'
         parts.append(f'<text class="word" {middle}>{word}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -7,6 +7,7 @@ was observed comes back as a :class:`Run`. Nothing here knows how a run is made 
 from __future__ import annotations
 
 import importlib.util
+import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -112,8 +113,11 @@ class Headline:
 
     def shown(self, run: Run) -> str:
         """The figure of a run as one says it: 3.7 s, 86.5%, $142; or "not measured"."""
-        value = self.of(run)
-        if value is None:
+        return self.said(self.of(run))
+
+    def said(self, value: float | None) -> str:
+        """Such a figure as one says it; what is no number is "not measured"."""
+        if value is None or not math.isfinite(value):
             return show(None, self.unit)
         if self.unit == "%":
             return f"{value * 100:.1f}".removesuffix(".0") + "%"
