@@ -32,7 +32,7 @@ help: ## this list
 	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
 	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
-	@echo "make test-exports   an exported step in a clean environment"
+	@echo "make test-exports   an exported step in a clean environment, the pages in Chromium"
 	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
 	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
 	@echo "make list        chapters, steps, incidents"
@@ -56,7 +56,7 @@ test: .venv/.installed-all
 
 .PHONY: test-exports
 test-exports: .venv/.installed-all
-	@.venv/bin/python -m pytest -q infrastructure/book/slow
+	@.venv/bin/python -m pytest -q -rs infrastructure/book/slow
 
 test-%: .venv/.installed-all
 	@$(BOOK) test $* $(if $(THOROUGH),--thorough) $(if $(ALL),--all) $(if $(TIMES),--times)

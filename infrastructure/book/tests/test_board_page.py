@@ -32,10 +32,8 @@ def cell(incident: str, step: str, **changed: Any) -> dict[str, Any]:
     rest = {"tasks": 120, "done": 99, "seconds": 21.04, "served_by": None, "exit_code": None}
     told = {"holds": False, "why": "success 82.5% < 99.0%", "error": None, "checks": checks}
     lead = {"headline": headline(0.8167, "81.7%"), "unjudged": False}
-    return {
-        **{"incident": incident, "step": step},
-        **{**told, **lead, **figures, **money, **rest, **changed},
-    }
+    place = {"incident": incident, "step": step}
+    return {**place, **told, **lead, **figures, **money, **rest, **changed}
 
 
 def incident(name: str, **changed: Any) -> dict[str, Any]:
