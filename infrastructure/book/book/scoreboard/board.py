@@ -20,12 +20,13 @@ from rich.console import Console
 from book.chain.chain import Book, ChainError, Step
 from book.replay import present, replay
 from book.replay.replay import Story
+from book.scoreboard import headlines
 from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
-from book.story.incident import Check, Evidence, Headline, Run
+from book.story.incident import Check, Evidence, Run
 
 PACKAGES = ("anthropic", "httpx", "uvicorn", "fastapi", "tenacity")
 
@@ -55,11 +56,6 @@ class Cell:
         if self.silent:
             return f"no request met the fault {', '.join(self.silent)}"
         return next((str(check) for check in self.checks if not check.ok), "")
-
-    @property
-    def shown(self) -> str:
-        """The headline's figure as one says it; empty where no run came to its end."""
-        return "" if self.error is not None else self.story.incident.headline.said(self.figure)
 
 
 def ends(book: Book) -> list[Step]:
@@ -170,7 +166,7 @@ def board(book: Book, cells: Sequence[Cell], seed: int) -> dict[str, object]:
                 "chapter": story.solver.name.partition("/")[0],
                 "solved_by": story.solver.name,
                 "before": story.before.name,
-                "headline": _headline(story.incident.headline),
+                "headline": headlines.of_incident(story.incident.headline),
             }
             for story in told
         ],
@@ -184,10 +180,6 @@ def _title(book: Book, step: Step) -> str:
     return f"Chapter {chapter.number}: {chapter.title}"
 
 
-def _headline(headline: Headline) -> dict[str, object]:
-    return {"words": headline.words, "unit": headline.unit, "better": headline.better}
-
-
 def _entry(cell: Cell) -> dict[str, object]:
     entry: dict[str, object] = {
         "incident": cell.story.incident.name,
@@ -196,11 +188,7 @@ def _entry(cell: Cell) -> dict[str, object]:
         "why": cell.why,
         "error": cell.error,
         "unjudged": cell.unjudged,
-        "headline": {
-            **_headline(cell.story.incident.headline),
-            "value": cell.figure,
-            "shown": cell.shown,
-        },
+        "headline": headlines.of_cell(cell.story, cell.figure, cell.error),
     }
     run = cell.run
     if run is not None:

@@ -19,6 +19,7 @@ from rich.table import Table
 from book.chain.chain import Book, Step
 from book.replay.replay import Story
 from book.scoreboard.board import Cell
+from book.scoreboard.headlines import figure
 
 ANY_WIDTH = 10_000
 COLOURS = {"holds": "green", "misses": "red", "crashed": "red", "not judged": "yellow"}
@@ -100,7 +101,7 @@ def _word(cell: Cell | None, text: str | None = None) -> str:
 
 
 def _figure(cell: Cell | None) -> str:
-    return "" if cell is None else escape(cell.shown)
+    return "" if cell is None else escape(figure(cell.story, cell.figure, cell.error))
 
 
 def _table() -> Table:
@@ -148,8 +149,8 @@ def _short(cell: Cell | None) -> str:
     """A word above its figure, six characters wide."""
     state = _state(cell)
     lines = [_word(cell, "crash" if state == "crashed" else state.replace(" ", "\n"))]
-    if cell is not None and cell.shown:
-        lines.append("-" if cell.figure is None else escape(cell.shown))
+    if shown := _figure(cell):
+        lines.append("-" if shown == "not measured" else shown)
     return "\n".join(lines)
 
 

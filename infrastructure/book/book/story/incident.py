@@ -7,7 +7,6 @@ was observed comes back as a :class:`Run`. Nothing here knows how a run is made 
 from __future__ import annotations
 
 import importlib.util
-import math
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -112,12 +111,12 @@ class Headline:
         return new < old if self.better == "lower" else new > old
 
     def shown(self, run: Run) -> str:
-        """The figure of a run as one says it: 3.7 s, 86.5%, $142; or "not measured"."""
-        return self.said(self.of(run))
+        """The figure of a run as one says it."""
+        return self.say(self.of(run))
 
-    def said(self, value: float | None) -> str:
-        """Such a figure as one says it; what is no number is "not measured"."""
-        if value is None or not math.isfinite(value):
+    def say(self, value: float | None) -> str:
+        """A figure as one says it: 3.7 s, 86.5%, $142; or "not measured"."""
+        if value is None:
             return show(None, self.unit)
         if self.unit == "%":
             return f"{value * 100:.1f}".removesuffix(".0") + "%"
