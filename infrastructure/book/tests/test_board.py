@@ -148,6 +148,21 @@ def test_a_verdict_that_crashes_makes_its_cell_red_and_leaves_the_board_whole(
     assert [entry["holds"] for entry in entries] == [False, False]
 
 
+def test_a_headline_that_crashes_makes_its_cell_red_too(book: Book, processes: Processes) -> None:
+    wrong = Headline("ratio", "", "lower", lambda run: len(run.outcomes) / 0)
+    crashed = filled(book, processes, replace(INCIDENT, headline=wrong))
+    assert [cell.why for cell in crashed] == [
+        "the verdict crashed: ZeroDivisionError: division by zero"
+    ] * 2
+    entries = board.board(book, crashed, 11)["cells"]
+    assert isinstance(entries, list)
+    assert [entry["headline"]["shown"] for entry in entries] == ["", ""]
+
+
+def test_a_cell_has_the_headline_of_its_run(book: Book, cells: list[Cell]) -> None:
+    assert [cell.figure for cell in cells] == [0.0, 1.0]
+
+
 def test_a_step_that_cannot_start_is_a_red_cell_beside_the_others(
     book: Book, processes: Processes, tmp_path: Path
 ) -> None:

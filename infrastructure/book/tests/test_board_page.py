@@ -16,6 +16,7 @@ from book.chain.chain import ChainError
 from book.pages import board_page
 from book.pages.board_charts import DASH, amount, reach
 
+WORDS = {"words": "tasks answered within 8 s", "unit": "%", "better": "higher"}
 NASTY = "<script>alert('&amp;\"')</script>"
 CHECK = {"name": "success", "value": 0.825, "limit": 0.99, "at_most": False, "unit": "%"}
 
@@ -30,12 +31,18 @@ def cell(incident: str, step: str, **changed: Any) -> dict[str, Any]:
     money = {"cost_usd": "0.2789", "dollars_per_hour": 40.1}
     rest = {"tasks": 120, "done": 99, "seconds": 21.04, "served_by": None, "exit_code": None}
     told = {"holds": False, "why": "success 82.5% < 99.0%", "error": None, "checks": checks}
-    return {"incident": incident, "step": step, **told, **figures, **money, **rest, **changed}
+    lead = {"headline": headline(0.8167, "81.7%"), "unjudged": False}
+    place = {"incident": incident, "step": step}
+    return {**place, **told, **lead, **figures, **money, **rest, **changed}
 
 
 def incident(name: str, **changed: Any) -> dict[str, Any]:
     told = {"story": f"The story of {name}.", "chapter": "chapter-02", "solved_by": "chapter-02/b"}
-    return {"name": name, **told, "before": "first", **changed}
+    return {"name": name, **told, "before": "first", "headline": WORDS, **changed}
+
+
+def headline(value: float | None, shown: str, **changed: Any) -> dict[str, Any]:
+    return {**WORDS, "value": value, "shown": shown, **changed}
 
 
 def board(
@@ -59,6 +66,7 @@ def small() -> dict[str, Any]:
         cell("storm", "first", checks=[check(), check(name="p95", value=9, limit=8, unit="s")]),
         cell("storm", "last", holds=True, why="", success=0.9917, done=119, checks=good),
     ]
+    cells[1]["headline"] = headline(1.0, "100%")
     return board(["first", "last"], [incident("storm")], cells)
 
 
@@ -115,9 +123,11 @@ def test_a_page_is_well_formed_and_says_what_it_shows(small: dict[str, Any]) -> 
 def test_every_incident_is_a_row_and_every_step_a_column(small: dict[str, Any]) -> None:
     page = page_of(small)
     scopes = [each["scope"] for each in page.all("th")]
-    assert scopes[:5] == ["colgroup", "colgroup", "col", "col", "col"]
+    assert scopes[:6] == ["colgroup", "colgroup", "col", "col", "rowgroup", "rowgroup"]
     heads = "".join(page.text("thead", "div", "main").splitlines())
-    assert heads.startswith("Chapter of firstChapter of lastincidentfirstlast")
+    assert heads.startswith("Chapter of firstChapter of lastfirstlast")
+    told = "storm tasks answered within 8 s (%, higher is better)"
+    assert page.text("tbody", "th", "div", "table").startswith(told)
     assert page.text("tfoot") == "holds0 of 11 of 1"
     assert page.text("tbody", "a") == page.text("h3") == "storm"
     assert "The story of storm." in page.text("section", "p")
@@ -126,10 +136,83 @@ def test_every_incident_is_a_row_and_every_step_a_column(small: dict[str, Any]) 
 
 def test_a_verdict_is_in_words_and_a_miss_says_why(small: dict[str, Any]) -> None:
     text = board_page.page(small)
-    assert only(text, "misses") == ["✗ missessuccess 82.5% < 99.0%"]
-    assert only(text, "holds") == ["✓ holds"]
+    assert only(text, "misses") == ["✗ misses 81.7% success 82.5% < 99.0%"]
+    assert only(text, "holds") == ["✓ holds 100%"]
     small["cells"][0]["why"] = ""
-    assert only(board_page.page(small), "misses") == ["✗ missesno reason was given"]
+    assert only(board_page.page(small), "misses") == ["✗ misses 81.7% no reason was given"]
+
+
+def test_a_cell_says_when_it_was_measured(small: dict[str, Any]) -> None:
+    small["cells"][1]["measured"] = "2026-11-28T12:10:03Z"
+    told = "✓ holds 100% measured 2026-11-28 12:10 UTC"
+    assert only(board_page.page(small), "holds") == [told]
+
+
+@pytest.mark.parametrize("name", ["first", "b", "c", "d", "e"])
+def test_a_cell_that_was_not_judged_is_neither_red_nor_green(name: str) -> None:
+    steps = ["first", "b", "c", "d", "e"]
+    busy = {"unjudged": True, "holds": False, "error": "a trial waited 9 s\nfor a processor"}
+    cells = [cell("storm", step, holds=True, why="") for step in steps]
+    place = steps.index(name)
+    cells[place].update(**busy, headline=headline(None, ""), checks=[])
+    for count in (2, 5):  # with and without room for a reason in the cell
+        shown = steps[:count] if place < count else [steps[0], name]
+        found = board(shown, [incident("storm")], [cells[steps.index(each)] for each in shown])
+        text = board_page.page(found)
+        (told,) = only(text, "unjudged")
+        assert told == ("? not judged a trial waited 9 s" if len(shown) == 2 else "? not judged")
+        assert len(only(text, "holds")) == len(shown) - 1
+        assert only(text, "misses") == only(text, "crashed") == []
+        counts = ["0 of 0" if each == name else "1 of 1" for each in shown]
+        assert Page(text).text("tfoot") == "holds" + "".join(counts)
+        assert f"{name} not judged:" in Page(text).text("section", "p")
+        assert Page(text).text("section", "pre") == "a trial waited 9 s\nfor a processor"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "unit", "hidden"),
+    [
+        (0.8167, "81.7%", "%", ["%"]),
+        (11.9, "11.9 s", "s", [" s"]),
+        (1234.5, "$1,234", "$", ["$"]),
+        (13, "13", "", []),
+        (None, "not measured", "s", ["not measured"]),
+    ],
+)
+def test_the_unit_of_a_figure_is_hidden_where_columns_are_narrow(
+    value: float | None, shown: str, unit: str, hidden: list[str]
+) -> None:
+    told = headline(value, shown, unit=unit)
+    steps = [f"chapter-{n:02}/complete" for n in range(1, 13)]
+    cells = [cell("storm", step, holds=True, why="", headline=told) for step in steps]
+    text = board_page.page(board(steps, [incident("storm", headline=told)], cells))
+    wanted = f"{DASH} not measured" if value is None else shown
+    assert only(text, "holds") == [f"✓ holds {wanted}"] * 12
+    (row, *_) = re.findall(r'<td class="holds">.*?</td>', text)
+    assert re.findall(r'<span class="wide">(.*?)</span>', row) == ["holds", *hidden]
+
+
+def test_many_columns_are_numbered_and_their_reasons_are_told_below() -> None:
+    steps = [f"chapter-{n:02}/complete" for n in range(1, 13)]
+    cells = [cell("storm", step) for step in steps]
+    page = page_of(board(steps, [incident("storm")], cells))
+    text = board_page.page(board(steps, [incident("storm")], cells))
+    assert only(text, "misses") == ["✗ misses 81.7%"] * 12
+    assert len(re.findall(r'<th scope="col" class="step">\d+ <span class="wide">', text)) == 12
+    legend = page.text("ol", "details", "div")
+    assert all(f"{step} Chapter of {step}" in legend for step in steps)
+    assert page.text("details", "section", "summary") == "storm on each of 12 steps"
+    below = page.text("details", "section", "li")
+    assert all(f"{s} ✗ misses 81.7% success 82.5% < 99.0%" in below for s in steps)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_columns_need_no_legend(count: int) -> None:
+    steps = [f"step-{n}" for n in range(count)]
+    cells = [cell("storm", step) for step in steps]
+    page = page_of(board(steps, [incident("storm")], cells))
+    assert page.all("details") == []
+    assert {"class": "stairs"} in page.all("table")
 
 
 def test_neighbouring_steps_of_one_chapter_share_its_title() -> None:
@@ -139,7 +222,7 @@ def test_neighbouring_steps_of_one_chapter_share_its_title() -> None:
     page = page_of(found)
     groups = [each for each in page.all("th") if each["scope"] == "colgroup"]
     assert [each["colspan"] for each in groups] == ["1", "2"]
-    assert [each["span"] for each in page.all("colgroup")] == ["1", "1", "2"]
+    assert [each["span"] for each in page.all("colgroup")] == ["1", "2"]
 
 
 def test_a_trial_that_was_not_run_is_grey_and_counts_nowhere(small: dict[str, Any]) -> None:
@@ -158,7 +241,7 @@ def test_a_crash_is_told_apart_and_its_whole_error_is_shown(small: dict[str, Any
     error = f"TrialError: it fell\n  {NASTY}\nlast line"
     small["cells"][1] = {"incident": "storm", "step": "last", "holds": False, "error": error}
     text = board_page.page(small)
-    assert only(text, "crashed") == ["✗ crashedTrialError: it fell"]
+    assert only(text, "crashed") == ["✗ crashed TrialError: it fell"]
     page = page_of(small)
     assert page.text("pre") == error
     assert "last crashed:" in page.text("section", "p")
@@ -238,6 +321,18 @@ def test_a_check_that_one_side_was_not_judged_by_has_no_bar_there(small: dict[st
     small["cells"][1]["checks"] = [check(value=1.0, ok=True)]
     shown = ["first not judged by this", "last 100.0% ✓ holds"]
     assert lines(entries(small)[0]) == ["success at least 99%", *shown]
+
+
+def test_a_check_that_asks_nothing_has_no_bar_and_no_verdict(small: dict[str, Any]) -> None:
+    told = check(value=1.0, limit=0.0, ok=True, applies=False)
+    small["cells"][0]["checks"] = [told]
+    assert lines(entries(small)[0])[1] == "first does not apply"
+    assert len(bars(small)) == 1
+
+
+def test_a_check_that_was_not_measured_says_so(small: dict[str, Any]) -> None:
+    small["cells"][0]["checks"] = [check(value=None)]
+    assert lines(entries(small)[0])[1] == "first not measured ✗ misses"
 
 
 def test_limits_that_differ_between_the_steps_are_both_told(small: dict[str, Any]) -> None:
@@ -324,6 +419,7 @@ def test_the_small_figures_have_their_units(small: dict[str, Any]) -> None:
     assert [lines(row)[0] for row in table.split("</tr>")[:-1]] == [
         "figure first last",
         "verdict ✗ misses ✓ holds",
+        "tasks answered within 8 s 81.7% 100%",
         "success 82.5% 99.2%",
         "tasks done 99 of 120 119 of 120",
         "p50 0.8 s 0.8 s",
@@ -379,8 +475,11 @@ def test_nothing_of_the_board_is_read_as_html() -> None:
         cell(NASTY, NASTY, why=NASTY, error=NASTY, served_by=NASTY, checks=[told]),
         cell("other", NASTY, why=NASTY, served_by=NASTY, checks=[told]),
     ]
+    nasty = {"words": NASTY, "unit": NASTY, "better": NASTY, "value": 1, "shown": NASTY}
+    for each in cells:
+        each.update(headline=nasty, measured=NASTY)
     incidents = [
-        incident(name, story=NASTY, chapter=NASTY, solved_by=NASTY, before=NASTY)
+        incident(name, story=NASTY, chapter=NASTY, solved_by=NASTY, before=NASTY, headline=nasty)
         for name in (NASTY, "other")
     ]
     found = {**board([NASTY], incidents, cells), "seed": NASTY, "machine": {NASTY: NASTY}}

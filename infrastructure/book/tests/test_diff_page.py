@@ -92,7 +92,7 @@ def page_of(book: Book) -> Page:
 def rows_of(book: Book, step: str, file: str) -> list[list[str]]:
     """The rows of a file's diff: old number, new number, sign, text."""
     text = diff_page.html(book, book.chapter("2"))
-    table = text[text.index(f'<h4 id="{step}-file-{file}"') :].partition("</table>")[0]
+    table = text[text.index(f'id="{step}-file-{file}"') :].partition("</table>")[0]
     rows = []
     for row in re.findall(r'<tr class="(?!place)\w+">.*?</tr>', table, re.DOTALL):
         found = Page(row)
@@ -170,6 +170,63 @@ def test_the_middle_of_a_docstring_is_no_code(book: Book) -> None:
 
 def test_a_new_module_is_shown_whole_and_to_the_letter(book: Book) -> None:
     assert page_of(book).text("pre") == MODULE.removesuffix("\n") + "last = 'é'"
+
+
+def test_a_module_is_folded_with_its_lines_counted(book: Book) -> None:
+    page = page_of(book)
+    assert page.all("details") == [{}, {}]  # closed
+    assert page.text("summary", "small") == "7 lines1 line"
+    assert page.text("summary", "code") == "".join(
+        f"chapters/chapter-02-a/trials/{name}.py" for name in ("twice", "at_last")
+    )
+    parents = [p for (tag, _), p in zip(page.elements, page.parents, strict=True) if tag == "pre"]
+    assert [each[-2:] for each in parents] == [("details", "div")] * 2
+
+
+def test_a_link_leads_into_the_fold_so_that_the_browser_opens_it(book: Book) -> None:
+    page = page_of(book)
+    links = {link["href"][1:] for link in page.all("a")}
+    folded = {
+        each["id"]
+        for (_, each), parents in zip(page.elements, page.parents, strict=True)
+        if "id" in each and "details" in parents
+    }
+    assert folded == {each for each in links if "-module-" in each}
+    inside = [p for p, (tag, _) in zip(page.parents, page.elements, strict=True) if tag == "h4"]
+    assert not [p for p in inside if "details" in p and "summary" not in p]
+
+
+@pytest.mark.parametrize(("lines", "folded"), [(80, False), (81, True), (4000, True)])
+def test_a_long_new_file_is_folded_too(book: Book, lines: int, folded: bool) -> None:
+    chapter = book.root / "chapters" / "chapter-02-a"
+    (chapter / "two" / "service.py").write_text("x = 1\n" * lines, encoding="utf-8")
+    toml = chapter / "steps.toml"
+    told = toml.read_text(encoding="utf-8")
+    toml.write_text(told.replace('["agent.py"]', '["agent.py", "service.py"]'), encoding="utf-8")
+    page = page_of(Book(book.root))
+    assert (f"service.py new, {lines} lines" in page.text("summary")) is folded
+    assert len(rows_of(Book(book.root), "two", "service-py")) == lines
+    assert "two-file-service-py" in {each.get("id") for _, each in page.elements}
+
+
+def test_the_contents_tell_each_lesson_and_how_long_its_parts_are(book: Book) -> None:
+    page = page_of(book)
+    assert page.text("nav", "p") == f"Call {NASTY} twice.Call at last."
+    sizes = page.text("nav", "small")
+    assert sizes == "+3 -2+1 -1binary7 lines" + "+1 -1+1 -1binary1 line"
+
+
+def test_landmarks_and_groups_have_names_of_their_own(book: Book) -> None:
+    page = page_of(book)
+    sections = [each["aria-label"] for each in page.all("section")]
+    assert sections == ["chapter-02/one", "chapter-02/two"]
+    groups = [each for each in page.all("div") if each.get("role") == "group"]
+    names = Counter(each["aria-label"] for each in groups)
+    assert set(names.values()) == {1}
+    assert "Changes in agent.py, chapter-02/one" in names
+    assert "chapters/chapter-02-a/trials/twice.py, chapter-02/one" in names
+    assert len(groups) == len(page.all("div"))
+    assert not [each for _, each in page.elements if each.get("role") == "region"]
 
 
 def test_a_binary_file_is_named_and_not_shown(book: Book) -> None:

@@ -23,7 +23,7 @@ WORDS = {
     "holds": ("✓", "holds"),
     "misses": ("✗", "misses"),
     "crashed": ("✗", "crashed"),
-    "unjudged": (DASH, "not judged"),
+    "unjudged": ("?", "not judged"),
     "missing": (DASH, "not run"),
 }
 
@@ -136,8 +136,10 @@ def _bar(name: str, step: str, cell: Plain | None, check: Plain | None) -> str:
     if check is None:
         word = "not judged by this" if state(cell) in ("holds", "misses") else verdict(cell)
         return f'<div class="pair"><span>{escape(step)}</span><b>{word}</b></div>'
+    if check.get("applies") is False:
+        return f'<div class="pair"><span>{escape(step)}</span><b>does not apply</b></div>'
     kind = "holds" if check.get("ok") else "misses"
-    shown = _value(check)
+    shown = "not measured" if check.get("value") is None else _value(check)
     says = f"{name} on {step}: {shown}, limit {_limit(check)}, {kind}"
     at_most = bool(check.get("at_most"))
     picture = _picture(reach(check.get("value"), check.get("limit"), at_most=at_most), at_most)
@@ -171,7 +173,7 @@ def figures(sides: Sequence[Side]) -> str:
     """A small table: a column a side, a row a figure."""
     heads = "".join(f'<th scope="col">{escape(step)}</th>' for step, _ in sides)
     columns = [_figures(cell or {}) for _, cell in sides]
-    rows = ""
+    rows = _headline([(cell or {}).get("headline") or {} for _, cell in sides])
     for name in columns[0]:
         shown = [column[name] for column in columns]
         if any(text != DASH for text in shown):
@@ -181,6 +183,13 @@ def figures(sides: Sequence[Side]) -> str:
     told = "".join(f"<td>{verdict(cell)}</td>" for _, cell in sides)
     body = f'<tbody><tr><th scope="row">verdict</th>{told}</tr>\n{rows}</tbody>'
     return f'<table class="figures">{head}{body}</table>\n' if rows else ""
+
+
+def _headline(told: Sequence[Plain]) -> str:
+    """A row of its own, named by what it counts."""
+    words = next((str(each["words"]) for each in told if each.get("words")), "")
+    cells = "".join(f"<td>{escape(str(each.get('shown') or DASH))}</td>" for each in told)
+    return f'<tr><th scope="row">{escape(words)}</th>{cells}</tr>\n' if words else ""
 
 
 def _figures(cell: Plain) -> dict[str, str]:

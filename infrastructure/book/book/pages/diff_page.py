@@ -2,7 +2,8 @@
 
 Prevents pages that go stale or leak: nothing in one is fetched, no time or machine path is in it,
 so the same repository gives the same bytes. Colour never speaks alone: added and removed lines
-carry their sign, and the token colours keep a contrast of 4.5 to 1 in light and dark.
+carry their sign, and the token colours keep a contrast of 4.5 to 1 in light and dark. What is read
+whole is folded, with its lines counted, so that the lessons of a chapter are seen at once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pygments.lexers import (
 from book.chain.chain import Book, ChainError, Chapter
 from book.lessons.diff import FileDiff, Hunk, Lesson, Line, Module, lesson
 
+FOLDED = 80  # shown lines: a longer diff is a new file, or as good as new
 LIGHT, DARK = "xcode", "github-dark"  # Pygments' styles
 LAYOUT = """
 :root { color-scheme: light dark; --page: #fff; --text: #24292f; --box: #fff; --line: #d0d7de;
@@ -33,6 +35,11 @@ body { margin: 0 auto; max-width: 62rem; padding: 1rem; background: var(--page);
   color: var(--text); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 a { color: var(--link); }
 section { margin-top: 3rem; }
+summary { cursor: pointer; margin: .5rem 0; } summary h4 { display: inline; }
+h4, .box { scroll-margin-top: 3.5rem; } small { color: var(--quiet); font-weight: 400; }
+nav p { margin: 0; } nav ol > li { margin-bottom: .75rem; }
+nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-style: none; }
+:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .lesson { font-size: 1.15rem; }
 .box { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px;
   background: var(--box); margin: .5rem 0 1.5rem; }
@@ -93,7 +100,7 @@ def html(book: Book, chapter: Chapter) -> str:
 </head>
 <body>
 <header><h1>{heading}</h1>
-<p>What each step changes in the step before it, then each new module whole.</p></header>
+<p>What each step changes in the step before it, then each new module, folded.</p></header>
 <main>{body}</main>
 </body>
 </html>
@@ -113,18 +120,24 @@ def _id(told: Lesson, *words: str) -> str:
 
 def _contents(told: Lesson) -> str:
     step = told.steps[-1]
-    parts = [(_id(told, "file", each.name), each.name) for each in told.files]
-    parts += [(_id(told, "module", each.shown), each.path.name) for each in told.modules]
-    links = "".join(f'<li><a href="#{id_}">{escape(name)}</a></li>' for id_, name in parts)
-    return f'<li><a href="#{_id(told)}">{escape(step.name)}</a><ul>{links}</ul></li>\n'
+    parts = [(_id(told, "file", each.name), each.name, each.summary) for each in told.files]
+    for each in told.modules:
+        parts.append((_id(told, "module", each.shown), each.path.name, _count(each.path)))
+    links = "".join(
+        f'<li><a href="#{id_}">{escape(name)}</a> <small>{escape(size)}</small></li>'
+        for id_, name, size in parts
+    )
+    link = f'<a href="#{_id(told)}">{escape(step.name)}</a>'
+    return f"<li>{link}<p>{escape(step.lesson)}</p><ul>{links}</ul></li>\n"
 
 
 def _section(told: Lesson) -> str:
     step = told.steps[-1]
     files = "".join(_file(told, each) for each in told.files) or "<p>No inherited file.</p>"
     modules = "".join(_module(told, each) for each in told.modules)
+    name = escape(step.name)
     return (
-        f'<section id="{_id(told)}"><h2>{escape(step.name)}</h2>\n'
+        f'<section id="{_id(told)}" aria-label="{name}"><h2>{name}</h2>\n'
         f'<p class="lesson">{escape(step.lesson)}</p>\n'
         f"<h3>Changed since {escape(told.before.name)}</h3>\n{files}"
         f"{'<h3>New modules</h3>' if modules else ''}\n{modules}</section>\n"
@@ -133,14 +146,17 @@ def _section(told: Lesson) -> str:
 
 def _file(told: Lesson, each: FileDiff) -> str:
     name, id_ = escape(each.name), _id(told, "file", each.name)
-    heading = f'<h4 id="{id_}">{name} <small>{escape(each.summary)}</small></h4>\n'
+    shown = f"{name} <small>{escape(each.summary)}</small>"
     if not each.hunks:
-        return heading
+        return f'<h4 id="{id_}">{shown}</h4>\n'
     sides = _coloured(each.before), _coloured(each.after)
     rows = "".join(_hunk(hunk, *sides) for hunk in each.hunks)
     columns = "old line, new line, sign, text"
     table = f"<table><caption>Changes in {name}: {columns}</caption>\n{rows}</table>"
-    return f"{heading}{_box(f'Changes in {name}', table)}"
+    label = f"Changes in {name}, {escape(told.steps[-1].name)}"
+    if sum(len(hunk.lines) for hunk in each.hunks) > FOLDED:
+        return _folded(f"<h4>{shown}</h4>", _box(label, table, id_))
+    return f'<h4 id="{id_}">{shown}</h4>\n{_box(label, table)}'
 
 
 def _hunk(hunk: Hunk, before: list[str], after: list[str]) -> str:
@@ -162,15 +178,30 @@ def _text(line: Line, before: list[str], after: list[str]) -> str:
 
 
 def _module(told: Lesson, module: Module) -> str:
-    shown = escape(module.shown)
-    heading = f'<h4 id="{_id(told, "module", module.shown)}"><code>{shown}</code></h4>\n'
-    code = "\n".join(_coloured(module.path))
-    return f"{heading}{_box(shown, f'<pre><code>{code}</code></pre>')}"
+    shown, step = escape(module.shown), escape(told.steps[-1].name)
+    heading = f"<h4><code>{shown}</code> <small>{_count(module.path)}</small></h4>"
+    code = f"<pre><code>{chr(10).join(_coloured(module.path))}</code></pre>"
+    return _folded(heading, _box(f"{shown}, {step}", code, _id(told, "module", module.shown)))
 
 
-def _box(label: str, content: str) -> str:
-    """Scrolls by itself, with the keyboard too. ``label`` is escaped already."""
-    return f'<div class="box" role="region" aria-label="{label}" tabindex="0">{content}</div>\n'
+def _count(path: Path) -> str:
+    lines = len(path.read_bytes().splitlines())
+    return f"{lines} line{'s' * (lines != 1)}"
+
+
+def _folded(heading: str, content: str) -> str:
+    """Opens by a click, with the keyboard, and where a link leads to an id in its content."""
+    return f"<details><summary>{heading}</summary>\n{content}</details>\n"
+
+
+def _box(label: str, content: str, id_: str = "") -> str:
+    """Scrolls by itself, with the keyboard too. ``label`` is escaped already.
+
+    It is a group and no landmark: of those a page has one a step.
+    """
+    named = f'id="{id_}" ' if id_ else ""
+    group = f'role="group" aria-label="{label}" tabindex="0"'
+    return f'<div {named}class="box" {group}>{content}</div>\n'
 
 
 def _coloured(path: Path) -> list[str]:

@@ -180,10 +180,10 @@ def _cell(story: Story, step: Step, seen: Seen) -> Cell:
         promised = incident.promise(run)
         checks = (*promised, *incident.cure(evidence))
         better = step != story.solver or incident.headline.is_better(before, run)
+        figure = incident.headline.of(run)
     except Exception as error:  # noqa: BLE001 - an incident may be wrong in any way: its cell is red
         return Cell(story, step, run, error=f"the verdict crashed: {_one_line(error)}")
     silent = tuple(incident.silent(run))
-    figure = incident.headline.of(run)
     return Cell(
         story,
         step,

@@ -21,6 +21,7 @@ from book.chain.chain import Book, ChainError, Step
 from book.replay import known as knowing
 from book.replay import present
 from book.replay.cells import Cell, all_stories, fill, trials_of
+from book.scoreboard import headlines
 from book.stage import trial as trials
 from book.stage.processes import Processes
 
@@ -82,6 +83,7 @@ def board(book: Book, cells: Sequence[Cell], seed: int) -> dict[str, object]:
                 "chapter": story.solver.name.partition("/")[0],
                 "solved_by": story.solver.name,
                 "before": story.before.name,
+                "headline": headlines.of_incident(story.incident.headline),
             }
             for story in told
         ],
@@ -104,6 +106,7 @@ def _entry(cell: Cell) -> dict[str, object]:
         "error": cell.error,
         "measured": cell.measured,
         "unjudged": cell.unjudged,
+        "headline": headlines.of_cell(cell.story, cell.figure, cell.error),
     }
     run = cell.run
     if run is not None:
@@ -128,6 +131,7 @@ def _entry(cell: Cell) -> dict[str, object]:
             "at_most": check.at_most,
             "unit": check.unit,
             "ok": check.ok,
+            "applies": check.applies,
         }
         for check in cell.checks
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -103,7 +104,8 @@ def places(book: Book) -> list[tuple[Unit, Path]]:
     for unit in units(book):
         found += [(unit, unit.path / each) for each in unit.tests]
         slow = unit.path / "slow"
-        if slow.is_dir() and f"pytest -q {slow.relative_to(book.root).as_posix()}" in run_by_make:
+        below = re.escape(slow.relative_to(book.root).as_posix())
+        if slow.is_dir() and re.search(rf"pytest(?: -\S+)* {below}$", run_by_make, re.MULTILINE):
             found.append((unit, slow))
     return found
 
