@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
+_REMEMBERED = 6
+"""Earlier tasks of a session that "and times 2?" can go on from."""
+
+
 @dataclass(frozen=True)
 class PastCall:
     """A tool call of this task and what came back: the result's text, or an error's.
@@ -26,11 +30,13 @@ class PastCall:
 
 @dataclass(frozen=True)
 class Conversation:
-    """The task, its calls so far, and the answer to the task before it ("" if none)."""
+    """The task, its calls so far, the answer to the task before it ("" if none), and the tasks
+    before it in their order, the last few of them."""
 
     task: str
     calls: tuple[PastCall, ...]
     previous_answer: str
+    earlier_tasks: tuple[str, ...] = ()
 
 
 def _blocks(content: object) -> list[Mapping[str, object]]:
@@ -93,4 +99,6 @@ def read_conversation(request: Mapping[str, object]) -> Conversation:
     ]
     task = text_of(messages[last].get("content")) if said else ""
     after = messages[last + 1 :] if said else messages
-    return Conversation(task, _calls(after), next((text for text in reversed(answers) if text), ""))
+    earlier = tuple(text_of(messages[index].get("content")) for index in said[:-1][-_REMEMBERED:])
+    previous = next((text for text in reversed(answers) if text), "")
+    return Conversation(task, _calls(after), previous, earlier)

@@ -78,8 +78,45 @@ def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
     return _about(rest[linked.end() :] if linked else rest, quotes)
 
 
+_ASKS = re.compile(
+    r"(?:is|are|was|were|did|does|do|has|had|why|how|who|what|when|where|which|have\s(?:you|i|we))\b"
+    r"(?!\s(?:you|was|it|i|we)\s(?:find|found|said|told|got|learn))",
+    re.IGNORECASE,
+)
+_SAYS = re.compile(
+    r"\b(?:is|are|was|were|has|have|needs?|leaves|starts|begins|at|on|=)\b", re.IGNORECASE
+)
+_TO_BE_FOUND = re.compile(
+    r"(?:(?:the|an?|some|any|every|all|each|no|nothing|none|both|today['\u2019]?s|my|your|our|his|her|its|their|"
+    r"how|what|who|why|when|where|which|whether|if|result|answer|me|you|us|one|two|three|\d+)\b)",
+    re.IGNORECASE,
+)
+
+
+def is_literal(clause: str, about: str) -> bool:
+    """Whether words without quotation marks are a note themselves.
+
+    "Buy milk and eggs" and "the train leaves at 9" are; "a haiku", "the capital of Peru" and
+    "'x' in capitals" would have to be made first. Without "note" in the clause, only a statement is.
+    """
+    if re.search(QUOTED, about):
+        return False
+    if _SAYS.search(about) and not re.match(
+        r"(?:what|who|how|when|where|which|why|whether)\b", about, re.IGNORECASE
+    ):
+        return True
+    return not _TO_BE_FOUND.match(about) and bool(_NAMES_NOTES.search(clause))
+
+
+_NAMES_NOTES = re.compile(
+    r"\b(?:notes?|notebook|notepad|memos?|reminders?|down|remember|memori[sz]e)\b", re.IGNORECASE
+)
+
+
 def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | None:
     """What a clause wants saved, or None; ``surely`` if it names notes or points at results."""
+    if _ASKS.match(clause):
+        return None  # "is it saved?" saves nothing
     if match := forms.DEST_FIRST.fullmatch(clause):
         return to_save(match["rest"], quotes)
     if match := forms.MAKE.fullmatch(clause):

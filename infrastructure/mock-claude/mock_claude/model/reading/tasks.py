@@ -7,22 +7,25 @@ itself, then resolve what points elsewhere: "both", "it", "there", "the result".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from mock_claude.model.reading import (
     arithmetic,
     clauses,
     forecasts,
+    limits,
     questions,
     recall,
     references,
+    scope,
     spots,
     topics,
+    units,
 )
 from mock_claude.model.reading.courtesies import core, without_lead, without_tail
 from mock_claude.model.reading.quotes import QUOTED, Quotes, prepare
-from mock_claude.model.reading.saving import Saving, to_save
+from mock_claude.model.reading.saving import Saving, is_literal, to_save
 from mock_claude.model.reading.spots import Spot
 from mock_claude.model.wishes import (
     Calculate,
@@ -31,9 +34,11 @@ from mock_claude.model.wishes import (
     Read,
     Save,
     Search,
+    Unable,
     Weather,
     Wish,
 )
+from mock_claude.world import places
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,16 @@ class _Draft:
 
     saving: Saving
     own: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """Words that ask for something which was not understood."""
+
+    words: str
+
+
+_Item = Fact | Read | Unable | _Draft | _Gap
 
 
 _MORE = re.compile(
@@ -61,9 +76,10 @@ _FAREWELL = re.compile(
 class _Reader:
     """Collects the wishes of one task, clause by clause."""
 
-    def __init__(self, quotes: Quotes) -> None:
+    def __init__(self, quotes: Quotes, context: tuple[Fact, ...]) -> None:
         self.quotes = quotes
-        self.found: list[Fact | Read | _Draft] = []
+        self.context = context
+        self.found: list[_Item] = []
         self.unread: list[str] = []
         self.note_is_open = False
 
@@ -82,19 +98,33 @@ class _Reader:
         saving = to_save(polite, self.quotes) or to_save(words, self.quotes)
         if saving:
             parts = clauses.split(saving.about, self.quotes)
-            facts = tuple(fact for part in parts for fact in self.facts(core(part)))
+            each = [self.facts(core(part)) for part in parts]
+            facts = tuple(fact for some in each for fact in some)
+            if facts and not all(each):
+                self.found.append(_Gap(text))
         else:
             facts = self.facts(words)
         self.found.extend(facts)
         if saving and saving.about and not facts:
-            saving = Saving(words=(self.quotes.restore(saving.about).strip(" ."),))
+            words_of_note = self.quotes.restore(saving.about).strip(" .")
+            if not is_literal(words, saving.about):
+                self.found.append(Unable(_QUOTE_IT.format(words_of_note)))
+                return
+            saving = Saving(words=(words_of_note,))
         if saving:
             self.found.append(_Draft(saving, facts))
         elif not facts:
             if self.continues_note(polite):
                 return
             self.unread.append(words)
+            if not scope.asks_nothing(text, words) and not self.is_answered(words):
+                self.found.append(_Gap(words))
         self.note_is_open = bool(saving and saving.words and _OPEN_NOTE.search(text))
+
+    def is_answered(self, words: str) -> bool:
+        """Whether a clause only asks more of what is looked up already: "and who built it?"."""
+        found = questions.queries(words, self.quotes)
+        return found == [] and any(isinstance(wish, Search) for wish in self.found)
 
     def continues_note(self, polite: str) -> bool:
         """Whether a sentence without a wish goes on with "make a note: ..."; if so, adds it."""
@@ -111,7 +141,10 @@ class _Reader:
             return ()
         asked = forecasts.weather_spots(words, self.quotes)
         if asked is not None:
-            return tuple(self.place(spot) for spot in asked)
+            more = forecasts.asks_more(words, asked, self.quotes)
+            return tuple(_asking(self.place(spot), more) for spot in asked)
+        if converted := units.conversion(self.unquoted(words)):
+            return (Calculate(*converted),)
         sums = re.sub(r"^(?:what|how) about ", "", self.unquoted(words), flags=re.IGNORECASE)
         expressions = arithmetic.calculations(sums, self.last_expression())
         if expressions:
@@ -119,23 +152,30 @@ class _Reader:
         told = re.sub(r"^(?:tell|give|show|let)\s\w+\s(?:know\s)?", "", words)
         found = questions.queries(words, self.quotes, is_reference=references.refers(told))
         if found is None:
-            return tuple(Calculate(sum_) for sum_ in arithmetic.unmistakable(self.unquoted(words)))
+            return ()
+        asked_for = questions.is_question(told)
+        if asked_for and not scope.may_be_looked_up(told) or any(map(scope.is_personal, found)):
+            return ()
         searched = any(isinstance(wish, Search) for wish in self.found)
         if not found and self.unread and not searched:
             subject = topics.named_in(self.unread[-1], self.quotes)
             return (Search(subject),) if subject else ()
-        return tuple(Search(query) for query in found)
+        return tuple(Search(query, asked_for) for query in found)
 
     def more_of_the_same(self, words: str) -> tuple[Fact, ...]:
         """What "and in Porto?" asks for after the weather, or "for B" after a search."""
-        match = _MORE.fullmatch(words)
-        if match is None or not self.found or not (match["about"] or match["link"]):
+        match, last = _MORE.fullmatch(words), next(iter(self.found[-1:] or self.context[-1:]), None)
+        if isinstance(last, (Weather, CapitalWeather)) and places.city_named(words):
+            return (Weather(words),)  # the next of a list
+        if match is None or not (match["about"] or match["link"]):
             return ()
-        more, last = match["more"], self.found[-1]
+        more = match["more"]
         if isinstance(last, (Weather, CapitalWeather)) and spots.looks_named(more):
-            if last == _NO_CITY:
+            if last == _NO_CITY and self.found:
                 self.found.pop()
-            return tuple(self.place(spot) for spot in spots.spots(more, self.quotes))
+            listed = spots.spots(more, self.quotes)
+            odd = last.asks_more or forecasts.asks_more(words, listed, self.quotes)
+            return tuple(_asking(self.place(spot), odd) for spot in listed)
         if isinstance(last, Search) and match["link"] and match["link"] in ("for ", "about "):
             found = questions.queries(f"search for {more}", self.quotes)
             return tuple(Search(query) for query in found or ())
@@ -155,13 +195,16 @@ class _Reader:
         if facts:
             return facts[-1].expression
         start = _START.fullmatch(self.unread[-1]) if self.unread else None
-        return start[1] if start else None
+        if start:
+            return start[1]
+        facts = [wish for wish in self.context if isinstance(wish, Calculate)]
+        return facts[-1].expression if facts and len(facts[-1].expression) < _LONGEST else None
 
     def place(self, spot: Spot) -> Weather | CapitalWeather:
         """The wish for a place; "there" is the place spoken of last."""
         if spot.name:
             return CapitalWeather(spot.name) if spot.of_capital else Weather(spot.name)
-        for wish in reversed(self.found):
+        for wish in reversed([*self.context, *self.found]):
             if isinstance(wish, (Weather, CapitalWeather)) and wish != _NO_CITY:
                 return wish
             if isinstance(wish, Search):
@@ -178,7 +221,9 @@ class _Reader:
         saves: list[Save] = []
         since = 0
         for index, item in enumerate(items):
-            if isinstance(item, Read):
+            if isinstance(item, _Gap):
+                wishes.append(Unable(f'I did not understand "{self.quotes.restore(item.words)}".'))
+            elif isinstance(item, Read):
                 wishes.append(Read(tuple(dict.fromkeys(saves))))
             elif not isinstance(item, _Draft):
                 wishes.append(item)
@@ -187,12 +232,30 @@ class _Reader:
                 wishes.extend(saves[-len(item.saving.words) :])
             else:
                 of = item.own or _meant(items, index, since, item.saving)
+                lacking = any(isinstance(other, (_Gap, Unable)) for other in items[since:index])
+                if lacking and not (of and item.saving.kinds - {"all"}):
+                    wishes.append(Unable(_LACKING))
+                    continue
                 if not of and saves:
                     continue  # 'note: "milk". Save it.' is one note
                 saves.append(Save(None, of))
                 wishes.append(saves[-1])
                 since = index
-        return tuple(dict.fromkeys(wishes))
+        wishes = list(dict.fromkeys(wishes))
+        return tuple(wishes) if any(map(_is_told, wishes)) else ()
+
+
+_QUOTE_IT = 'I did not save "{}": put the words of a note in quotation marks.'
+_LACKING = "I did not save a note, as I did not understand all that it is to hold."
+
+
+def _is_told(wish: Wish) -> bool:
+    """Whether the wish is not just words that were not understood."""
+    return not (isinstance(wish, Unable) and wish.said.startswith("I did not understand"))
+
+
+def _asking(place: Weather | CapitalWeather, more: bool) -> Weather | CapitalWeather:
+    return replace(place, asks_more=True) if more else place
 
 
 _NO_CITY = Weather("")
@@ -208,7 +271,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-def _placed(item: Fact | Read | _Draft, places: tuple[Fact, ...]) -> list[Fact | Read | _Draft]:
+def _placed(item: _Item, places: tuple[Fact, ...]) -> list[_Item]:
     """The item, with weather in an open place moved to the places that the task speaks of."""
     if isinstance(item, _Draft) and _NO_CITY in item.own:
         own = [place for fact in item.own for place in (places if fact == _NO_CITY else (fact,))]
@@ -216,13 +279,11 @@ def _placed(item: Fact | Read | _Draft, places: tuple[Fact, ...]) -> list[Fact |
     return list(places) if item == _NO_CITY else [item]
 
 
-def _meant(
-    items: list[Fact | Read | _Draft], index: int, since: int, saving: Saving
-) -> tuple[Fact | Read, ...]:
+def _meant(items: list[_Item], index: int, since: int, saving: Saving) -> tuple[Fact | Read, ...]:
     """What a save refers to: facts since the last save, else before it, else after it."""
 
-    def facts(some: list[Fact | Read | _Draft]) -> tuple[Fact, ...]:
-        found = [item for item in some if not isinstance(item, (Read, _Draft))]
+    def facts(some: list[_Item]) -> tuple[Fact, ...]:
+        found = [item for item in some if not isinstance(item, (Read, Unable, _Draft, _Gap))]
         return tuple(dict.fromkeys(found))
 
     before, recent, later = facts(items[:index]), facts(items[since:index]), facts(items[index:])
@@ -240,11 +301,40 @@ def _meant(
     return recent or before or later or (() if saved else tuple(reads)[:1])
 
 
+def context(wishes: tuple[Wish, ...]) -> tuple[Fact, ...]:
+    """What a later task of the session can point at: "and times 2?", "and in Porto?", "save it"."""
+    return tuple(wish for wish in wishes if not isinstance(wish, (Save, Read, Unable)))
+
+
+def _kind(wish: Wish) -> str:
+    for kind, types in (*_KINDS.items(), ("save", (Save,)), ("read", (Read,))):
+        if isinstance(wish, types):
+            return kind.replace("calculation", "calculate")
+    return ""
+
+
 @lru_cache(maxsize=512)  # every turn of a task reads the same words again
-def wishes_in(text: str) -> tuple[Wish, ...]:
-    """The wishes of a task, in the order in which its words put them."""
+def wishes_in(text: str, before: tuple[Fact, ...] = ()) -> tuple[Wish, ...]:
+    """The wishes of a task, in the order in which its words put them.
+
+    ``before`` is what the session's earlier tasks found out.
+    """
     prepared, quotes = prepare(text)
-    reader = _Reader(quotes)
-    for clause in clauses.split(prepared, quotes)[:_MOST]:
+    limited = limits.limit(prepared, quotes)
+    reader = _Reader(quotes, before)
+    for clause in clauses.split(limited.text, quotes)[:_MOST]:
         reader.clause(clause)
-    return reader.wishes()
+    wishes = reader.wishes()
+    granted = tuple(wish for wish in wishes if _kind(wish) not in limited.banned)
+    left_out = sorted({_kind(wish) for wish in wishes} & limited.banned)
+    told = [Unable(_LEFT_OUT[kind]) for kind in left_out]
+    return (*granted, *limited.said, *told) if granted or told or limited.said else ()
+
+
+_LEFT_OUT = {
+    "save": "I saved nothing, as the task holds a condition, or words against it.",
+    "read": "I did not read the notes, as you said.",
+    "search": "I looked nothing up, as you said.",
+    "calculate": "I calculated nothing, as you said.",
+    "weather": "I did not ask for the weather, as you said.",
+}
