@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
 _REMEMBERED = 6
 """Earlier tasks of a session that "and times 2?" can go on from."""
 

@@ -137,15 +137,15 @@ class _Plan:
     def saved(self, wish: Save) -> _Outcome:
         text = wish.text
         if any(isinstance(fact, (Weather, CapitalWeather)) and fact.asks_more for fact in wish.of):
-            return _Outcome(
-                f"I did not save a note, as it would not hold what you ask. {answers.NOW}"
-            )
+            return _Outcome("I did not save a note, as it would not hold what you ask.")
         if text is None:
             outcomes = [self.outcome(fact) for fact in wish.of]
             if any(outcome.waiting for outcome in outcomes):
                 return _WAITING
             known = dict.fromkeys(outcome.known.rstrip(". ") for outcome in outcomes)
             text = "; ".join(filter(None, known)) if wish.of else self.previous
+        if wish.several and not wish.of and len(text.splitlines()) == 1:
+            return _Outcome("I did not save a note, as I have only the last answer at hand.")
         if not text:
             return _Outcome(
                 "I did not save a note, as there is no fact to save: say what it is to hold."

@@ -51,11 +51,13 @@ Fact = Calculate | Weather | CapitalWeather | Search
 class Save:
     """A note: its ``text``, or, if that is None, what the wishes in ``of`` find out.
 
-    With no text and no wishes it is the previous answer of the conversation.
+    With no text and no wishes it is the previous answer of the conversation, which must hold
+    ``several`` facts if the words say "both".
     """
 
     text: str | None
     of: tuple[Fact | Read, ...] = ()
+    several: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ _GOES_ON = re.compile(
     r"divided\sby|over|multiplied\sby|squared|cubed|modulo|mod|to\sthe\spower\sof|[*/]\s?(?=\d)).*)",
     re.IGNORECASE,
 )
+_REPORTED = re.compile(r"^[^?]{1,40}\basked\s(?:me|us)\s(?=what\b|how\b)", re.IGNORECASE)
 _OF_ITSELF = re.compile(r"[-+]\s?\d+(?:\.\d+)?\s?%(?!\s?(?:of\b|\d))", re.IGNORECASE)
 
 
@@ -99,6 +100,7 @@ def calculations(clause: str, previous: str | None = None) -> list[str]:
     """
     if _OF_ITSELF.search(clause):
         return []  # 50 + 10% is 55 to some and 50.1 to others
+    clause = _REPORTED.sub("", clause)
     folds = Folds()
     if previous and (goes_on := _GOES_ON.fullmatch(clause[:120])):
         clause = f"{folds.fold(previous)} {goes_on['rest']}"
@@ -153,6 +155,14 @@ def begins(text: str) -> bool:
         return False
     found = _expression(symbols, 0)
     return bool(found and found[1] and not re.match(r"\w|[.:/-]\d|-\w", symbols[found[0] :]))
+
+
+def goes_on(clause: str) -> str | None:
+    """The clause without its first "and", if it goes on with a result: "and times 2"."""
+    words = re.sub(
+        r"^(?:(?:and|then|now|ok|okay|so)[\s,]+)+", "", clause, flags=re.IGNORECASE
+    ).strip(" ?.!")
+    return words if _GOES_ON.fullmatch(words[:120]) else None
 
 
 _LACKS_OPERAND = re.compile(

@@ -190,7 +190,7 @@ def weather_spots(clause: str, quotes: Quotes) -> list[Spot] | None:
 
 
 _PLAIN = re.compile(
-    rf"(?:what|whats|is|are|s|the|a|an|weather|temperatures?|temps?|conditions?|reports?|current|currently|today|"
+    r"(?:what|whats|is|are|s|the|a|an|weather|temperatures?|temps?|conditions?|reports?|current|currently|today|"
     r"now|right|moment|present|like|how|hows|about|warm|cold|hot|cool|windy|winds?|speed|degrees|celsius|c|it|"
     r"in|for|at|of|and|both|also|over|around|near|on|to|outside|there|here|tell|me|us|get|give|show|check|find|"
     r"out|look|up|see|let|know|do|does|you|i|m|d|we|want|need|would|like|please|local|latest|same|capitals?|"

@@ -26,13 +26,12 @@ _POLITE = re.compile(
 )
 _CONDITION = re.compile(
     r"\b(?:if|unless|otherwise|whenever|in\s(?:case|that\scase)|provid(?:ed|ing)|as\slong\sas|depending|"
-    r"depends|assuming|supposing|suppose|until|or\selse|only\swhen|every\s(?:day|hour|minute|week|"
-    r"morning|evening|time))\b|^else\b",
+    r"depends|assuming|supposing|suppose|or\selse|only\swhen)\b|^else\b",
     re.IGNORECASE,
 )
 _CONDITION_OF_A_SAVE = re.compile(
     r"\b(?:when|once|as\ssoon\sas|should|while)\s(?:it|the|its|that|there|temperature)\s(?!is\sdone|has\sbeen)"
-    rf"|{QUOTED}\sor\s|\bor\s{QUOTED}|\bwhichever\b|\beither\b|\bwhether\b",
+    rf"|{QUOTED}\sor\s|\bor\s{QUOTED}|\bwhichever\b|\buntil\b|\bevery\s(?:day|hour|minute|week|morning|evening|time)\b|\beither\b|\bwhether\b",
     re.IGNORECASE,
 )
 _SAVES = re.compile(r"\b(?:save|store|note|write|record|remember|jot|log|add|put)\b", re.IGNORECASE)
@@ -63,7 +62,7 @@ _TAKEN_BACK = re.compile(
 )
 _KINDS = {
     "save": re.compile(
-        r"\b(?:sav|stor|not(?:e|es|ing)\b|writ|record|remember|keep|log)", re.IGNORECASE
+        r"\b(?:sav|stor|not(?:e|ing)\b|no\snotes?\b|writ|record|remember|keep|log)", re.IGNORECASE
     ),
     "read": re.compile(r"\b(?:read|show|list)", re.IGNORECASE),
     "search": re.compile(r"\b(?:look|search|googl|web\b|internet|online)", re.IGNORECASE),

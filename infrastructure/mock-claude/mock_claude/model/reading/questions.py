@@ -97,8 +97,9 @@ _ORDERS = re.compile(
     r"(?:(?:do|run|make|perform|carry|conduct|launch|use|have|take|start)\s(?:\w+\s){1,4}?)?"
     r"(?:search|research|google|wikipedia|wiki|web|online|look|read|study|brush|catch|dig|consult|browse|"
     r"query|check)\b"
-    r"|(?:tell|teach|give|get|show|send|bring|find|fetch|gather|collect|know|learn|hear|brief|update|fill|what|"
-    r"i['\u2019]m|i\sam|anything|everything)\b(?:\s\w+){0,6}?\s(?:about|on|in)\s"
+    r"|(?:tell|teach|give|get|show|send|bring|find|fetch|gather|collect|know|learn|hear|brief|update|fill|"
+    r"i['\u2019]m|i\sam|anything|everything)\b(?:\s\w+){0,6}?\s(?:about|on)\s"
+    r"|what(?:ever)?\s(?:(?:can|do|could)\s)?you\s(?:\w+\s){1,5}?(?:about|on)\s"
     r"|(?:curious|interested|background|information|facts?|details?)\b",
     re.IGNORECASE,
 )

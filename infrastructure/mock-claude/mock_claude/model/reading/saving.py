@@ -105,9 +105,14 @@ def is_literal(clause: str, about: str) -> bool:
         r"(?:what|who|how|when|where|which|why|whether)\b", about, re.IGNORECASE
     ):
         return True
+    if _CODE.fullmatch(about):
+        return True
     return not _TO_BE_FOUND.match(about) and bool(_NAMES_NOTES.search(clause))
 
 
+_CODE = re.compile(  # "the door code 4711"
+    r"(?:the|my|our)\s(?:(?!of\b|first\b|next\b|last\b|top\b)[a-z]+\s){1,3}\S*\d\S*", re.IGNORECASE
+)
 _NAMES_NOTES = re.compile(
     r"\b(?:notes?|notebook|notepad|memos?|reminders?|down|remember|memori[sz]e)\b", re.IGNORECASE
 )

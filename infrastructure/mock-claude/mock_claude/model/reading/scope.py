@@ -77,7 +77,7 @@ _STATEMENT = re.compile(
     r"|(?:my|our|it|its|it['\u2019]s|this|that|that['\u2019]s|these|those|the|there|he|she|they|here|here['\u2019]s|"
     r"you|you['\u2019]re|one|two|three|four|five|today|\S+\s\(\d+\))\b(?:\s.*)?\b(?:is|are|was|were|am|has|have|had|"
     r"lives?|needs?|asked|said|likes?|wants?|will|['\u2019]s|here|comes|things|are)\b.*"
-    r"|(?:it|that|here|there|he|she)['\u2019]s\b.*|\S+\s\(\d+\)\shere|.*\bhere|best|regards|cheers"
+    r"|(?:it|that|here|there|he|she)['\u2019]s\b.*|\S+\s\(\d+\)\shere|.*\bhere|(?:best|regards|cheers)\b.{0,30}"
     r"|(?:best|kind|warm|many)\s(?:\w+\s)?(?:regards|wishes|thanks)?.{0,30}|please\shelp.*|help(?:\sme|\sus|\splease)*"
     r"|(?:yes|no|ok|okay|good|great|nice|cool|perfect|wow|well\sdone|sorry|hi|hello|hey|dear|thanks|thank\syou|"
     r"both|too|all|please|never\s?mind|nothing\selse|and|then|also)\b(?:\s\S+){0,3}"
@@ -88,6 +88,4 @@ _STATEMENT = re.compile(
 
 def asks_nothing(clause: str, words: str) -> bool:
     """Whether a clause, and its ``words`` without courtesies, leaves nothing undone if passed by."""
-    if clause.rstrip().endswith(":"):
-        return True  # it leads to what follows
     return "?" not in clause and bool(_STATEMENT.fullmatch(words[:400].strip(" .,!")))

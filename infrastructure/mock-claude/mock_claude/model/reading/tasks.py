@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 from mock_claude.model.reading import (
     arithmetic,
@@ -56,6 +57,7 @@ class _Gap:
     words: str
 
 
+_T = TypeVar("_T")
 _Item = Fact | Read | Unable | _Draft | _Gap
 
 
@@ -85,12 +87,16 @@ class _Reader:
 
     def clause(self, text: str) -> None:
         """Recognises one clause."""
+        leads = text.endswith(":")
+        text = text.rstrip(": ") if leads else text
         polite = without_tail(without_lead(text))
-        words = core(text)
+        words = arithmetic.goes_on(text) or core(text)
         if not words:
             return
         if recall.reads(words):
             self.found.append(Read())
+            if more_asked := _AND_MORE.search(words):
+                self.found.append(_Gap(more_asked[1]))
             return
         if more := self.more_of_the_same(words):
             self.found.extend(more)
@@ -117,7 +123,7 @@ class _Reader:
             if self.continues_note(polite):
                 return
             self.unread.append(words)
-            if not scope.asks_nothing(text, words) and not self.is_answered(words):
+            if not leads and not scope.asks_nothing(text, words) and not self.is_answered(words):
                 self.found.append(_Gap(words))
         self.note_is_open = bool(saving and saving.words and _OPEN_NOTE.search(text))
 
@@ -154,7 +160,7 @@ class _Reader:
         if found is None:
             return ()
         asked_for = questions.is_question(told)
-        if asked_for and not scope.may_be_looked_up(told) or any(map(scope.is_personal, found)):
+        if (asked_for and not scope.may_be_looked_up(told)) or any(map(scope.is_personal, found)):
             return ()
         searched = any(isinstance(wish, Search) for wish in self.found)
         if not found and self.unread and not searched:
@@ -217,6 +223,8 @@ class _Reader:
         spoken = (spots.mentioned(clause, self.quotes) for clause in self.unread)
         open_to = tuple(self.place(spot) for spot in next(filter(None, spoken), [Spot("")]))
         items = [placed for item in self.found for placed in _placed(item, open_to)]
+        unmet = [item for item in items if _asks_more(item)]
+        items = [_asking(item, item in unmet) for item in items]
         wishes: list[Wish] = []
         saves: list[Save] = []
         since = 0
@@ -233,12 +241,12 @@ class _Reader:
             else:
                 of = item.own or _meant(items, index, since, item.saving)
                 lacking = any(isinstance(other, (_Gap, Unable)) for other in items[since:index])
-                if lacking and not (of and item.saving.kinds - {"all"}):
+                if lacking and not (of and item.saving.kinds - {"all", "both"}):
                     wishes.append(Unable(_LACKING))
                     continue
                 if not of and saves:
                     continue  # 'note: "milk". Save it.' is one note
-                saves.append(Save(None, of))
+                saves.append(Save(None, of, bool(item.saving.kinds & {"all", "both"})))
                 wishes.append(saves[-1])
                 since = index
         wishes = list(dict.fromkeys(wishes))
@@ -254,11 +262,23 @@ def _is_told(wish: Wish) -> bool:
     return not (isinstance(wish, Unable) and wish.said.startswith("I did not understand"))
 
 
-def _asking(place: Weather | CapitalWeather, more: bool) -> Weather | CapitalWeather:
-    return replace(place, asks_more=True) if more else place
+def _asks_more(item: _Item) -> bool:
+    return isinstance(item, (Weather, CapitalWeather)) and item.asks_more
+
+
+def _asking(item: _T, more: bool) -> _T:
+    """The item, asking for more than the weather now if ``more``."""
+    return (
+        replace(item, asks_more=True)
+        if more and isinstance(item, (Weather, CapitalWeather))
+        else item
+    )
 
 
 _NO_CITY = Weather("")
+_AND_MORE = re.compile(
+    r"\bnotes?,?\s(?:and|then)\s(?!(?:read|show|tell|list)\b)(\S.*)", re.IGNORECASE
+)
 _START = re.compile(r"(?:take\s|the\snumber\s)*(-?\d+(?:\.\d+)?)", re.IGNORECASE)
 _LONGEST = 600
 """Characters of the longest clause that can ask for a fact; a longer one is a document."""
@@ -276,7 +296,7 @@ def _placed(item: _Item, places: tuple[Fact, ...]) -> list[_Item]:
     if isinstance(item, _Draft) and _NO_CITY in item.own:
         own = [place for fact in item.own for place in (places if fact == _NO_CITY else (fact,))]
         return [_Draft(item.saving, tuple(own))]
-    return list(places) if item == _NO_CITY else [item]
+    return [_asking(place, _asks_more(item)) for place in places] if item == _NO_CITY else [item]
 
 
 def _meant(items: list[_Item], index: int, since: int, saving: Saving) -> tuple[Fact | Read, ...]:
