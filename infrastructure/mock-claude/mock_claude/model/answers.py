@@ -110,7 +110,10 @@ def no_tool(wish: Wish) -> str:
     return sentence(f"I have no tool to {deed(wish)}")
 
 
-NOW = "I only know the temperature (in °C) and the wind now; I do not convert, compare or reckon with them."
+NOW = (
+    "I only know the temperature (in °C) and the wind now; "
+    "I do not convert, compare or reckon with them."
+)
 _CAN = (
     "I can calculate, look things up, tell the weather now, and save and read notes; "
     "offline I am a set of rules, not Claude."

@@ -164,7 +164,7 @@ class _Plan:
         if call and call.is_error:
             return _Outcome(answers.failed(wish, call.result), turn=call.turn)
         if call:
-            known = "" if isinstance(wish, Save) else answers.known(wish, call.result)
+            known = "" if isinstance(wish, (Save, Unable)) else answers.known(wish, call.result)
             return _Outcome(answers.told(wish, call.result), known, call.result, call.turn)
         if tool not in self.tools:
             return _Outcome(answers.no_tool(wish))

@@ -38,6 +38,7 @@ _GOES_ON = re.compile(
     re.IGNORECASE,
 )
 _REPORTED = re.compile(r"^[^?]{1,40}\basked\s(?:me|us)\s(?=what\b|how\b)", re.IGNORECASE)
+_BARE_PERCENT = re.compile(r"[\d.,]+\s?(?:%|percent|per\scent)\W*", re.IGNORECASE)
 _OF_ITSELF = re.compile(r"[-+]\s?\d+(?:\.\d+)?\s?%(?!\s?(?:of\b|\d))", re.IGNORECASE)
 
 
@@ -98,7 +99,7 @@ def calculations(clause: str, previous: str | None = None) -> list[str]:
 
     ``previous`` is the expression that "it" or "the result" stands for, if there is one.
     """
-    if _OF_ITSELF.search(clause):
+    if _OF_ITSELF.search(clause) or _BARE_PERCENT.fullmatch(clause):
         return []  # 50 + 10% is 55 to some and 50.1 to others
     clause = _REPORTED.sub("", clause)
     folds = Folds()

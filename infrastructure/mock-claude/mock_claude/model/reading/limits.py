@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from mock_claude.model.reading import arithmetic
 from mock_claude.model.reading.courtesies import core
 from mock_claude.model.reading.quotes import QUOTED, Quotes
-from mock_claude.model.wishes import Unable
+from mock_claude.model.wishes import (
+    Calculate,
+    CapitalWeather,
+    Read,
+    Save,
+    Search,
+    Unable,
+    Weather,
+    Wish,
+)
 
 _SENTENCE_END = re.compile(r"(?<=[.?!\u2026])(?<!St\.)(?<!Mt\.)(?<!Dr\.)(?<!Mr\.)\s+|\s*\n\s*")
 _POLITE = re.compile(
@@ -54,6 +63,7 @@ _NEGATION = re.compile(
 _GOES_ON = re.compile(
     r"[,;:\u2014]?\s(?:but|just|only)\s|[,;\u2014]\s(?!and\b|or\b|nor\b)|;\s", re.IGNORECASE
 )
+_ALL_BUT = re.compile(r"but\snot|instead\sof|rather\sthan", re.IGNORECASE)
 _TAKEN_BACK = re.compile(
     r"\b(?:never\s?mind|scratch\sthat|cancel\s(?:that|it)|forget\s(?:it|that|about)|actually,?\s(?:no|don)|"
     r"no,?\swait|wait,?\sno|second\sthoughts?|changed\smy\smind|undo|take\s(?:that|it)\sback|kidding|i\smeant?|"
@@ -138,11 +148,56 @@ def _without_negation(
     kinds = {kind for kind, pattern in _KINDS.items() if pattern.search(negated)}
     if _ALL_TOOLS.search(negated):
         kinds |= set(_KINDS)
-    if not re.search(QUOTED, negated):
-        banned |= kinds
+    if _ALL_BUT.match(negated.strip()) and _SAVES.search(masked):
+        banned.add("save")  # "save it, but not the sum"
+        kinds = set()
     if not kinds:
         words = quotes.restore(negated).strip(" ,;:")
         said.append(Unable(f'I did not understand "{words}", and left it out.'))
+    if not re.search(QUOTED, negated):
+        banned |= kinds
     left = whole[: start + match.start()].rstrip(" ,;:")
     right = tail[on.end() :] if on else whole[start + len(masked) :]
     return f"{left}. {right}" if left.strip() else right
+
+
+def _tools(wish: Wish) -> frozenset[str]:
+    """The kinds of ban that keep a wish from being granted."""
+    match wish:
+        case Calculate():
+            return frozenset({"calculate"})
+        case Weather():
+            return frozenset({"weather"})
+        case CapitalWeather():
+            return frozenset({"search", "weather"})
+        case Search():
+            return frozenset({"search"})
+        case Save(of=of):
+            return frozenset({"save"}).union(*map(_tools, of))
+        case Read():
+            return frozenset({"read"})
+        case Unable():
+            return frozenset()
+
+
+def granted(wishes: tuple[Wish, ...], limited: Limited) -> tuple[Wish, ...]:
+    """The wishes without those that are banned, and what is to be said of them."""
+    banned = [wish for wish in wishes if _tools(wish) & limited.banned]
+    left = [wish for wish in wishes if wish not in banned]
+    kept = [
+        Read(tuple(save for save in wish.after if save not in banned))
+        if isinstance(wish, Read)
+        else wish
+        for wish in left
+    ]
+    kinds = sorted({kind for wish in banned for kind in _tools(wish) & limited.banned})
+    return (*kept, *limited.said, *(Unable(_LEFT_OUT[kind]) for kind in kinds))
+
+
+_LEFT_OUT = {
+    "save": "I saved nothing, as the task holds a condition, or words against it.",
+    "read": "I did not read the notes, as you said.",
+    "search": "I looked nothing up, as you said.",
+    "calculate": "I calculated nothing, as you said.",
+    "weather": "I did not ask for the weather, as you said.",
+}

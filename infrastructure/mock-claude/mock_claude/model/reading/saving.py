@@ -88,7 +88,7 @@ _SAYS = re.compile(
 )
 _TO_BE_FOUND = re.compile(
     r"(?:(?:the|an?|some|any|every|all|each|no|nothing|none|both|today['\u2019]?s|my|your|our|his|her|its|their|"
-    r"how|what|who|why|when|where|which|whether|if|result|answer|me|you|us|one|two|three|\d+)\b)",
+    r"how|what|who|why|when|where|which|whether|if|result|answer|notes?|me|you|us|one|two|three|\d+)\b)",
     re.IGNORECASE,
 )
 
@@ -97,7 +97,8 @@ def is_literal(clause: str, about: str) -> bool:
     """Whether words without quotation marks are a note themselves.
 
     "Buy milk and eggs" and "the train leaves at 9" are; "a haiku", "the capital of Peru" and
-    "'x' in capitals" would have to be made first. Without "note" in the clause, only a statement is.
+    "'x' in capitals" would have to be made first. Without "note" in the clause, only a statement
+    is.
     """
     if re.search(QUOTED, about):
         return False
@@ -134,6 +135,8 @@ def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | No
         thing, rest = match["object"], match["rest"].strip()
         if rest.startswith(":") and forms.CATAPHOR.fullmatch(thing):
             return _exactly(rest[1:], quotes)
+        if forms.MANNER.match(rest):
+            return Saving(about=f"{thing} {rest}")  # neither twice nor on Monday
         if not that or refers(thing):
             several = bool(re.search(r"notes$", clause[: match.end() - len(match["rest"])]))
             return _about(thing, quotes, several=several and "my notes" not in clause)

@@ -34,7 +34,8 @@ _OUT = re.compile(
     r"|jokes?|poems?|haikus?|limericks?|riddles?|rhymes?|synonyms?|antonyms?|opposite|plural|anagrams?|"
     r"palindromes?|spell(?:ed|ing)?|letters|vowels|syllables|uppercase|lowercase|reversed?|backwards|"
     r"translat\w*|pronounced?|advice|opinion|favou?rite|should|code|function|bug|error|regex|notes?|"
-    r"weather|temperature|rain|snow|"
+    r"weather|temperature|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
+    r"news|latest|newest|best|worst|cheapest|hotels?|flights?|restaurants?|tickets?|right$|sentences?|words?|lines|"
     rf"(?:in|into|to)\s{_LANGUAGE}|{_LANGUAGE}\s(?:word|for|translation))\b"
     r"|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
     re.IGNORECASE,
@@ -72,6 +73,15 @@ def is_personal(query: str) -> bool:
     return bool(_PERSON.fullmatch(query))
 
 
+def is_subject(query: str) -> bool:
+    """Whether what is left of a question names a thing, rather than asking still."""
+    return not _ASKS_STILL.search(query)
+
+
+_ASKS_STILL = re.compile(
+    r"^(?:who|whom|whose|what|when|where|why|how|which)\b|[\"\u201c\u201d\u00ab\u00bb`]",
+    re.IGNORECASE,
+)
 _STATEMENT = re.compile(
     r"(?:i|we|i['\u2019]\w+|we['\u2019]\w+|my\sname)\b(?!\s(?:want|need|would|wonder)).*"
     r"|(?:my|our|it|its|it['\u2019]s|this|that|that['\u2019]s|these|those|the|there|he|she|they|here|here['\u2019]s|"
@@ -87,5 +97,5 @@ _STATEMENT = re.compile(
 
 
 def asks_nothing(clause: str, words: str) -> bool:
-    """Whether a clause, and its ``words`` without courtesies, leaves nothing undone if passed by."""
+    """Whether a clause, and its ``words`` without courtesies, leaves nothing undone."""
     return "?" not in clause and bool(_STATEMENT.fullmatch(words[:400].strip(" .,!")))

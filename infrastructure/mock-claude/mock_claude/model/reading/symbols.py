@@ -160,8 +160,15 @@ class Folds:
         return re.sub(FOLDED, nested, text)
 
 
+_NEGATIVE_BASE = re.compile(r"^(-[\d.]+)( \*\* )")
+
+
 def _fold_phrase(text: str, pattern: re.Pattern[str], template: str, folds: Folds) -> str:
-    return pattern.sub(lambda match: folds.fold(match.expand(template)), text)
+    def folded(match: re.Match[str]) -> str:
+        # "the square root of -4" is (-4) ** 0.5
+        return folds.fold(_NEGATIVE_BASE.sub(r"(\1)\2", match.expand(template)))
+
+    return pattern.sub(folded, text)
 
 
 def _fold_list(text: str, pattern: re.Pattern[str], sign: str, folds: Folds) -> str:

@@ -7,9 +7,7 @@ itself, then resolve what points elsewhere: "both", "it", "there", "the result".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
 
 from mock_claude.model.reading import (
     arithmetic,
@@ -26,6 +24,7 @@ from mock_claude.model.reading import (
 )
 from mock_claude.model.reading.courtesies import core, without_lead, without_tail
 from mock_claude.model.reading.quotes import QUOTED, Quotes, prepare
+from mock_claude.model.reading.resolving import NO_CITY, Draft, Gap, Item, asking, resolve
 from mock_claude.model.reading.saving import Saving, is_literal, to_save
 from mock_claude.model.reading.spots import Spot
 from mock_claude.model.wishes import (
@@ -40,26 +39,6 @@ from mock_claude.model.wishes import (
     Wish,
 )
 from mock_claude.world import places
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A save whose references are still open; ``own`` are the facts its clause names."""
-
-    saving: Saving
-    own: tuple[Fact, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Gap:
-    """Words that ask for something which was not understood."""
-
-    words: str
-
-
-_T = TypeVar("_T")
-_Item = Fact | Read | Unable | _Draft | _Gap
-
 
 _MORE = re.compile(
     r"(?:(?:the\s)?same\s)?(?P<about>(?:what|how)\sabout\s)?(?P<link>in\s|for\s|at\s|on\s|about\s)?"
@@ -81,7 +60,7 @@ class _Reader:
     def __init__(self, quotes: Quotes, context: tuple[Fact, ...]) -> None:
         self.quotes = quotes
         self.context = context
-        self.found: list[_Item] = []
+        self.found: list[Item] = []
         self.unread: list[str] = []
         self.note_is_open = False
 
@@ -96,7 +75,7 @@ class _Reader:
         if recall.reads(words):
             self.found.append(Read())
             if more_asked := _AND_MORE.search(words):
-                self.found.append(_Gap(more_asked[1]))
+                self.found.append(Gap(more_asked[1]))
             return
         if more := self.more_of_the_same(words):
             self.found.extend(more)
@@ -107,24 +86,25 @@ class _Reader:
             each = [self.facts(core(part)) for part in parts]
             facts = tuple(fact for some in each for fact in some)
             if facts and not all(each):
-                self.found.append(_Gap(text))
+                self.found.append(Gap(text))
         else:
             facts = self.facts(words)
         self.found.extend(facts)
         if saving and saving.about and not facts:
             words_of_note = self.quotes.restore(saving.about).strip(" .")
             if not is_literal(words, saving.about):
-                self.found.append(Unable(_QUOTE_IT.format(words_of_note)))
+                why = "put the words of a note in quotation marks."
+                self.found.append(Unable(f'I did not save "{words_of_note}": {why}'))
                 return
             saving = Saving(words=(words_of_note,))
         if saving:
-            self.found.append(_Draft(saving, facts))
+            self.found.append(Draft(saving, facts))
         elif not facts:
             if self.continues_note(polite):
                 return
             self.unread.append(words)
             if not leads and not scope.asks_nothing(text, words) and not self.is_answered(words):
-                self.found.append(_Gap(words))
+                self.found.append(Gap(words))
         self.note_is_open = bool(saving and saving.words and _OPEN_NOTE.search(text))
 
     def is_answered(self, words: str) -> bool:
@@ -135,10 +115,10 @@ class _Reader:
     def continues_note(self, polite: str) -> bool:
         """Whether a sentence without a wish goes on with "make a note: ..."; if so, adds it."""
         last = self.found[-1] if self.found else None
-        if not self.note_is_open or not isinstance(last, _Draft) or _FAREWELL.match(polite):
+        if not self.note_is_open or not isinstance(last, Draft) or _FAREWELL.match(polite):
             return False
         words = f"{last.saving.words[-1]}. {self.quotes.restore(polite)}"
-        self.found[-1] = _Draft(Saving(words=(*last.saving.words[:-1], words)))
+        self.found[-1] = Draft(Saving(words=(*last.saving.words[:-1], words)))
         return True
 
     def facts(self, words: str) -> tuple[Fact, ...]:
@@ -148,7 +128,7 @@ class _Reader:
         asked = forecasts.weather_spots(words, self.quotes)
         if asked is not None:
             more = forecasts.asks_more(words, asked, self.quotes)
-            return tuple(_asking(self.place(spot), more) for spot in asked)
+            return tuple(asking(self.place(spot), more) for spot in asked)
         if converted := units.conversion(self.unquoted(words)):
             return (Calculate(*converted),)
         sums = re.sub(r"^(?:what|how) about ", "", self.unquoted(words), flags=re.IGNORECASE)
@@ -160,7 +140,8 @@ class _Reader:
         if found is None:
             return ()
         asked_for = questions.is_question(told)
-        if (asked_for and not scope.may_be_looked_up(told)) or any(map(scope.is_personal, found)):
+        named = scope.may_be_looked_up(told) and all(map(scope.is_subject, found))
+        if (asked_for and not named) or any(map(scope.is_personal, found)):
             return ()
         searched = any(isinstance(wish, Search) for wish in self.found)
         if not found and self.unread and not searched:
@@ -177,11 +158,13 @@ class _Reader:
             return ()
         more = match["more"]
         if isinstance(last, (Weather, CapitalWeather)) and spots.looks_named(more):
-            if last == _NO_CITY and self.found:
+            if last == NO_CITY and self.found:
                 self.found.pop()
             listed = spots.spots(more, self.quotes)
+            if not self.found and not all(places.city_named(spot.name) for spot in listed):
+                return ()
             odd = last.asks_more or forecasts.asks_more(words, listed, self.quotes)
-            return tuple(_asking(self.place(spot), odd) for spot in listed)
+            return tuple(asking(self.place(spot), odd) for spot in listed)
         if isinstance(last, Search) and match["link"] and match["link"] in ("for ", "about "):
             found = questions.queries(f"search for {more}", self.quotes)
             return tuple(Search(query) for query in found or ())
@@ -211,71 +194,20 @@ class _Reader:
         if spot.name:
             return CapitalWeather(spot.name) if spot.of_capital else Weather(spot.name)
         for wish in reversed([*self.context, *self.found]):
-            if isinstance(wish, (Weather, CapitalWeather)) and wish != _NO_CITY:
+            if isinstance(wish, (Weather, CapitalWeather)) and wish != NO_CITY:
                 return wish
             if isinstance(wish, Search):
                 country = spots.country_of_capital(wish.query)
                 return CapitalWeather(country) if country else Weather(wish.query)
-        return _NO_CITY
+        return NO_CITY
 
     def wishes(self) -> tuple[Wish, ...]:
         """The wishes with every reference resolved."""
         spoken = (spots.mentioned(clause, self.quotes) for clause in self.unread)
         open_to = tuple(self.place(spot) for spot in next(filter(None, spoken), [Spot("")]))
-        items = [placed for item in self.found for placed in _placed(item, open_to)]
-        unmet = [item for item in items if _asks_more(item)]
-        items = [_asking(item, item in unmet) for item in items]
-        wishes: list[Wish] = []
-        saves: list[Save] = []
-        since = 0
-        for index, item in enumerate(items):
-            if isinstance(item, _Gap):
-                wishes.append(Unable(f'I did not understand "{self.quotes.restore(item.words)}".'))
-            elif isinstance(item, Read):
-                wishes.append(Read(tuple(dict.fromkeys(saves))))
-            elif not isinstance(item, _Draft):
-                wishes.append(item)
-            elif item.saving.words:
-                saves.extend(Save(text) for text in item.saving.words)
-                wishes.extend(saves[-len(item.saving.words) :])
-            else:
-                of = item.own or _meant(items, index, since, item.saving)
-                lacking = any(isinstance(other, (_Gap, Unable)) for other in items[since:index])
-                if lacking and not (of and item.saving.kinds - {"all", "both"}):
-                    wishes.append(Unable(_LACKING))
-                    continue
-                if not of and saves:
-                    continue  # 'note: "milk". Save it.' is one note
-                saves.append(Save(None, of, bool(item.saving.kinds & {"all", "both"})))
-                wishes.append(saves[-1])
-                since = index
-        wishes = list(dict.fromkeys(wishes))
-        return tuple(wishes) if any(map(_is_told, wishes)) else ()
+        return resolve(self.found, open_to, self.quotes)
 
 
-_QUOTE_IT = 'I did not save "{}": put the words of a note in quotation marks.'
-_LACKING = "I did not save a note, as I did not understand all that it is to hold."
-
-
-def _is_told(wish: Wish) -> bool:
-    """Whether the wish is not just words that were not understood."""
-    return not (isinstance(wish, Unable) and wish.said.startswith("I did not understand"))
-
-
-def _asks_more(item: _Item) -> bool:
-    return isinstance(item, (Weather, CapitalWeather)) and item.asks_more
-
-
-def _asking(item: _T, more: bool) -> _T:
-    """The item, asking for more than the weather now if ``more``."""
-    return (
-        replace(item, asks_more=True)
-        if more and isinstance(item, (Weather, CapitalWeather))
-        else item
-    )
-
-
-_NO_CITY = Weather("")
 _AND_MORE = re.compile(
     r"\bnotes?,?\s(?:and|then)\s(?!(?:read|show|tell|list)\b)(\S.*)", re.IGNORECASE
 )
@@ -284,53 +216,11 @@ _LONGEST = 600
 """Characters of the longest clause that can ask for a fact; a longer one is a document."""
 _MOST = 200
 """Clauses of a task that are read; a text of more is a document."""
-_KINDS: dict[str, tuple[type, ...]] = {
-    "weather": (Weather, CapitalWeather),
-    "calculation": (Calculate,),
-    "search": (Search,),
-}
-
-
-def _placed(item: _Item, places: tuple[Fact, ...]) -> list[_Item]:
-    """The item, with weather in an open place moved to the places that the task speaks of."""
-    if isinstance(item, _Draft) and _NO_CITY in item.own:
-        own = [place for fact in item.own for place in (places if fact == _NO_CITY else (fact,))]
-        return [_Draft(item.saving, tuple(own))]
-    return [_asking(place, _asks_more(item)) for place in places] if item == _NO_CITY else [item]
-
-
-def _meant(items: list[_Item], index: int, since: int, saving: Saving) -> tuple[Fact | Read, ...]:
-    """What a save refers to: facts since the last save, else before it, else after it."""
-
-    def facts(some: list[_Item]) -> tuple[Fact, ...]:
-        found = [item for item in some if not isinstance(item, (Read, Unable, _Draft, _Gap))]
-        return tuple(dict.fromkeys(found))
-
-    before, recent, later = facts(items[:index]), facts(items[since:index]), facts(items[index:])
-    kinds = tuple(kind for name in saving.kinds for kind in _KINDS.get(name, ()))
-    for some in (recent, before, later) if kinds else ():
-        if chosen := tuple(fact for fact in some if isinstance(fact, kinds)):
-            return chosen
-    if "all" in saving.kinds and before:
-        return before
-    for name, place in (("first", 0), ("second", 1), ("third", 2), ("last", -1)):
-        if name in saving.kinds and len(before) > place:
-            return before[place:][:1]
-    reads = (item for item in items[:index] if isinstance(item, Read))
-    saved = any(isinstance(item, _Draft) for item in items[:index])
-    return recent or before or later or (() if saved else tuple(reads)[:1])
 
 
 def context(wishes: tuple[Wish, ...]) -> tuple[Fact, ...]:
     """What a later task of the session can point at: "and times 2?", "and in Porto?", "save it"."""
     return tuple(wish for wish in wishes if not isinstance(wish, (Save, Read, Unable)))
-
-
-def _kind(wish: Wish) -> str:
-    for kind, types in (*_KINDS.items(), ("save", (Save,)), ("read", (Read,))):
-        if isinstance(wish, types):
-            return kind.replace("calculation", "calculate")
-    return ""
 
 
 @lru_cache(maxsize=512)  # every turn of a task reads the same words again
@@ -344,17 +234,4 @@ def wishes_in(text: str, before: tuple[Fact, ...] = ()) -> tuple[Wish, ...]:
     reader = _Reader(quotes, before)
     for clause in clauses.split(limited.text, quotes)[:_MOST]:
         reader.clause(clause)
-    wishes = reader.wishes()
-    granted = tuple(wish for wish in wishes if _kind(wish) not in limited.banned)
-    left_out = sorted({_kind(wish) for wish in wishes} & limited.banned)
-    told = [Unable(_LEFT_OUT[kind]) for kind in left_out]
-    return (*granted, *limited.said, *told) if granted or told or limited.said else ()
-
-
-_LEFT_OUT = {
-    "save": "I saved nothing, as the task holds a condition, or words against it.",
-    "read": "I did not read the notes, as you said.",
-    "search": "I looked nothing up, as you said.",
-    "calculate": "I calculated nothing, as you said.",
-    "weather": "I did not ask for the weather, as you said.",
-}
+    return limits.granted(reader.wishes(), limited)

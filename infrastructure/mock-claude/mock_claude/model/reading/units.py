@@ -13,9 +13,11 @@ from mock_claude.model.reading.numbers import with_digits
 
 _TABLE = {
     "length": "mm millimeter millimetre:0.001|cm centimeter centimetre:0.01|metre meter m:1|"
-    "km kilometer kilometre:1000|inch inches in:0.0254|foot feet ft:0.3048|yard yd:0.9144|mile mi:1609.344",
+    "km kilometer kilometre:1000|inch inches in:0.0254|foot feet ft:0.3048|"
+    "yard yd:0.9144|mile mi:1609.344",
     "mass": "mg milligram:0.000001|gram g gramme:0.001|kg kilo kilogram:1|lb pound:0.45359237",
-    "time": "millisecond ms:0.001|second sec:1|minute min:60|hour hr h:3600|day:86400|week:604800|fortnight:1209600",
+    "time": "millisecond ms:0.001|second sec:1|minute min:60|hour hr h:3600|"
+    "day:86400|week:604800|fortnight:1209600",
     "volume": "ml millilitre milliliter:0.001|cl centilitre centiliter:0.01|litre liter l:1",
 }
 _FACTORS: dict[str, tuple[str, Decimal, str]] = {}
@@ -26,7 +28,10 @@ for _kind, _row in _TABLE.items():
             _FACTORS[_name] = (_kind, Decimal(_factor), _names.split()[0])
 _NUMBER = r"(?P<n>-?\d{1,12}(?:\.\d{1,9})?|an?|one)"
 _UNIT = r"\u00b0?\s?[a-z]{1,12}"
-_ASK = r"(?:what(?:['\u2019]?s|\sis|\sare)\s|how\smuch\s(?:is|are)\s|convert\s|change\s|turn\s|express\s)?"
+_ASK = (
+    r"(?:what(?:['\u2019]?s|\sis|\sare)\s|how\smuch\s(?:is|are)\s|"
+    r"convert\s|change\s|turn\s|express\s)?"
+)
 _FORMS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
