@@ -80,6 +80,7 @@ _KINDS = {
     "weather": re.compile(r"\b(?:weather|forecast|temperature)", re.IGNORECASE),
 }
 _ALL_TOOLS = re.compile(r"\btools?\b", re.IGNORECASE)
+_LONGEST = 300  # characters of a sentence that can be a calculation
 _MOST = 300  # sentences that are looked at; a text of more is a document
 
 
@@ -101,7 +102,9 @@ def _masked(sentence: str) -> str:
 
 def _is_condition(sentence: str, masked: str, before: str) -> bool:
     if _CONDITION.search(masked):
-        return not arithmetic.calculations(core(sentence))  # "what do I get if I add 3 and 4?"
+        return not arithmetic.calculations(
+            core(sentence[:_LONGEST])
+        )  # "what do I get if I add 3 and 4?"
     if not _SAVES.search(masked):
         return False
     return bool(_CONDITION_OF_A_SAVE.search(masked)) or bool(
