@@ -26,7 +26,7 @@ from mock_claude.model.wishes import (
 
 _SENTENCE_END = re.compile(r"(?<=[.?!\u2026])(?<!St\.)(?<!Mt\.)(?<!Dr\.)(?<!Mr\.)\s+|\s*\n\s*")
 _POLITE = re.compile(
-    r"\bif\s(?:you\s(?:can|could|would|please|may|will|like|want|wish|don['\u2019]?t\smind|have\s(?:it|them|"
+    r"\bif\s(?:you\s(?:can|could|would|please|may|will|like(?!\sit|\sthe|\sthat)|want|wish|don['\u2019]?t\smind|have\s(?:it|them|"
     r"time|any)|know)|possible|needed|necessary|any\b|at\sall|(?:that|it)(?:['\u2019]?s|\sis)\s(?:ok|okay|"
     r"fine|possible))"
     r"|\b(?:tell\s(?:me|us)|check|see|know|wonder(?:ing)?|ask|find\sout|say|look|verify|idea)\s(?:if|when)\b"
@@ -54,10 +54,11 @@ _WORDS_OF_A_NOTE = re.compile(
 )
 _NEGATION = re.compile(
     r"(?:^|(?<=[,;:(.\u2014-])|\b(?:and|but|please|so|then|also|or|now|just|you\smust|you\sshould))\s*"
-    r"(?:please\s|also\s|just\s|then\s)*(?:do\snot|don['\u2019]?t|never|no\sneed\sto|must\snot|avoid|refrain\sfrom)\s"
+    r"(?:please\s|also\s|just\s|then\s)*(?:do\snot|don['\u2019]?t|never|no\sneed\sto|must\snot|avoid|refrain\sfrom)[\s,]"
     r"|\bnot\s(?:to\s)?(?:save|store|write|note|read|look|search|use|calculate|tell|show|keep|record)\b"
     r"|\bwithout\s(?:\w+ing)\b|\b(?:instead\sof|rather\sthan)\s|\bno\s(?:saving|notes?|searching|tools?)\b"
-    r"|\bbut\snot\b",
+    r"|\bbut\snot\b|\b(?:under|on|in)\sno\s(?:circumstances?|account|way|case)\b"
+    r"|\b(?:i|we)\s(?:do\snot|don['\u2019]?t|never)\s(?:want|need|wish|like)\b",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(
@@ -149,6 +150,8 @@ def _without_negation(
     on = _GOES_ON.search(tail)
     negated = masked[match.start() : match.end()] + (tail[: on.start()] if on else tail)
     kinds = {kind for kind, pattern in _KINDS.items() if pattern.search(negated)}
+    if not kinds and _KINDS["save"].search(tail):
+        kinds, negated, on = {"save"}, "", None  # "do not, ever, save it": the whole sentence
     if _ALL_TOOLS.search(negated):
         kinds |= set(_KINDS)
     if _ALL_BUT.match(negated.strip()) and _SAVES.search(masked):

@@ -181,10 +181,14 @@ def _bare(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
     if not thing:
         return Saving() if verb in ("save", "store", "record") else None
     found = _about(thing, quotes)
+    if (
+        verb in ("keep", "write", "file", "jot", "preserve")
+        and found
+        and (found.words or found.about)
+    ):
+        return None
     if found is None or not found.about:
         return found
-    if verb in ("keep", "write", "file", "jot", "preserve"):
-        return None
     if surely and not re.match(
         r"note\s|(?:remember|memori[sz]e)\s(?:to|my|the)\s", clause, re.IGNORECASE
     ):

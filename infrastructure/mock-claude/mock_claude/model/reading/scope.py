@@ -42,6 +42,7 @@ _OUT = re.compile(
 )
 _PERSON = re.compile(
     r"(?:you|me|us|yourself|myself|u|it|this|that|today|tomorrow|yesterday|tonight|now|everything|"
+    r"for|about|up|on|of|(?:.{0,80}\s)?(?:of|in)\s(?:it|this|that|there|them)(?:\s\w+)?|"
     r"your\s.*|my\s.*|our\s.*)",
     re.IGNORECASE,
 )
