@@ -88,7 +88,7 @@ _SAYS = re.compile(
 )
 _TO_BE_FOUND = re.compile(
     r"(?:(?:the|an?|some|any|every|all|each|no|nothing|none|both|today['\u2019]?s|my|your|our|his|her|its|their|"
-    r"how|what|who|why|when|where|which|whether|if|result|answer|notes?|me|you|us|one|two|three|\d+)\b)",
+    r"how|what|who|why|when|where|which|whether|if|result|answer|notes?|me|you|us|one|two|three)\b|\d)",
     re.IGNORECASE,
 )
 

@@ -33,7 +33,7 @@ _OUT = re.compile(
     r"bytes?|(?:kilo|mega|giga)bytes?|kb|mb|gb|degrees|kph|mph|convert|conversion"
     r"|jokes?|poems?|haikus?|limericks?|riddles?|rhymes?|synonyms?|antonyms?|opposite|plural|anagrams?|"
     r"palindromes?|spell(?:ed|ing)?|letters|vowels|syllables|uppercase|lowercase|reversed?|backwards|"
-    r"translat\w*|pronounced?|advice|opinion|favou?rite|should|code|function|bug|error|regex|notes?|"
+    r"translat\w*|pronounced?|advice|opinion|favou?rite|should|code|function|bug|error|regex|notes?|saved?|"
     r"weather|temperature|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
     r"news|latest|newest|best|worst|cheapest|hotels?|flights?|restaurants?|tickets?|right$|sentences?|words?|lines|"
     rf"(?:in|into|to)\s{_LANGUAGE}|{_LANGUAGE}\s(?:word|for|translation))\b"
@@ -52,7 +52,7 @@ _POINTS = re.compile(
 )
 _NAME = re.compile(rf"(?<=[\s(])(?:[A-Z][\w'\u2019-]+|{QUOTED})")
 _COUNTS = re.compile(
-    r"(?:how\s(?:many|much|long|far|old|often|big|tall|to|come)|which)\b", re.IGNORECASE
+    r"(?:how\s(?!do\b|does\b|did\b|is\b|are\b|was\b|were\b)|which\b)", re.IGNORECASE
 )
 _LONGEST = 9  # words of a question without a name
 
