@@ -78,6 +78,18 @@ def test_the_agent_answers_offline_and_never_uses_the_persons_key() -> None:
     assert (notes.read_bytes() if notes.exists() else None) == before
 
 
+@pytest.mark.parametrize(
+    ("task", "times"), [("Who wrote Hamlet?", 1), ("Weather in Oslo and in Rome?", 1), ("6*7?", 0)]
+)
+def test_an_offline_answer_from_the_web_is_told_to_be_invented_once_beside_it(
+    task: str, times: int
+) -> None:
+    done = command("agent", task)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("invented") == done.stderr.count("LIVE=1") == times
+    assert "invented" not in done.stdout
+
+
 def test_the_list_names_every_step_and_incident(call: Call) -> None:
     code, shown, _ = call("list")
     assert code == 0

@@ -221,6 +221,81 @@ def test_a_text_without_a_wish_holds_none(text: str) -> None:
     assert wishes_in(text) == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is 5+5? If it is 11, save 'x'.",
+        "Save 'x' if it rains.",
+        "Save 'x' as a note. But only if it rains.",
+        "If it rains:\n- save 'x'\n- save 'y'",
+        "Save 'x' unless 2 > 3, and save 'y' otherwise.",
+        "Is it cold in Oslo? Then save 'x'.",
+        "Save 'x' or 'y'.",
+        "Save 'x' when it rains in Rome.",
+        "Save 'x' every day.",
+        "Save 'x'. No wait, don't.",
+        "Save 'x'. Forget it. Read my notes.",
+        "Save 'x' as a note, but not yet.",
+        "If it is cold save 'x'. Save 'y' too. Then read my notes.",
+        "Don't save the weather in Oslo.",
+        "5*5, but without saving it",
+        "Do not, under any circumstances, save 'x'.",
+        "Under no circumstances save 'x'.",
+        "I don't want you to save 'x'.",
+        "Write 'x'",
+        "5*5, and if you like it, save it.",
+        "Look up tea. Do not save it. Read my notes.",
+        "Save a joke as a note",
+        "Save the third planet",
+        "Save 'x' in capitals as a note",
+        "Save how many people live in Rome as a note",
+        "Paint a house and save that as a note",
+        "Save tomorrow's weather in Oslo as a note",
+        "Did you get my number saved as a note?",
+    ],
+)
+def test_a_note_that_was_not_asked_for_is_not_saved(text: str) -> None:
+    def saves(wish: Wish) -> bool:
+        depends = wish.after if isinstance(wish, Read) else ()
+        unmet = isinstance(wish, Save) and any(getattr(of, "asks_more", False) for of in wish.of)
+        return (isinstance(wish, Save) and not unmet) or any(map(saves, depends))
+
+    assert not any(map(saves, wishes_in(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("Save 'x' as a note if you can.", "x"),
+        ("Make a note: if it rains, take the bus", "if it rains, take the bus"),
+        ("note that I don't like tea", "I don't like tea"),
+        ("Save 'if only' as a note", "if only"),
+        ("Don't read my notes, save 'x'.", "x"),
+        ("Don't forget to save 'x' as a note", "x"),
+    ],
+)
+def test_an_if_or_a_not_that_is_politeness_or_a_notes_own_word_forbids_nothing(
+    text: str, note: str
+) -> None:
+    assert N(note) in wishes_in(text)
+
+
+def test_what_is_forbidden_is_not_done_for_another_wish_either() -> None:
+    text = "Don't look anything up. Weather in the capital of Peru? Save what you find about tea."
+    assert not {S, K, Save} & {type(wish) for wish in wishes_in(text)}
+
+
+def test_a_session_goes_on_from_what_it_found() -> None:
+    assert wishes_in("and times 2?", (C("2+2"),)) == (C("(2+2) * 2"),)
+    assert wishes_in("And in Rome?", (W("Oslo"),)) == (W("Rome"),)
+    assert wishes_in("and times 2?") == wishes_in("And in Rome?") == ()
+
+
+def test_a_task_that_is_a_document_is_read_no_further_than_its_length_allows() -> None:
+    text = "What is 2+2? " * 1000
+    assert wishes_in(text) == (C("2+2"),)
+
+
 def test_a_task_of_four_wishes_is_read_with_its_dependencies() -> None:
     facts = (C("23*19"), W("Lisbon"))
     both = Save(None, facts)
@@ -410,8 +485,12 @@ def test_any_order_of_known_words_is_read(words: list[str]) -> None:
         "(" * 20_000,
         "save it and " * 4000,
         "'" * 20_000,
+        "if " * 20_000,
+        "save it, but not " * 2000,
+        "don't, " * 5000,
+        "if you can, if " + "(" * 20_000,
     ],
 )
 def test_a_long_text_is_read_in_time_that_grows_with_its_length(text: str) -> None:
     # A quadratic reading of these takes minutes; the suite's time limit would show it.
-    assert len(wishes_in(text)) <= 2
+    assert len(wishes_in(text)) <= 3

@@ -13,10 +13,15 @@ from collections.abc import Mapping
 
 from book.chain.chain import Step
 from book.stage.driving import without_agent_variables
-from mock_claude import Simulator
+from mock_claude import Simulator, paths
 from mock_claude.offline import offline_environment
 
 WRONG = 2
+WEB = (paths.SEARCH, paths.GEOCODING)
+INVENTED = (
+    "book: offline, the web and the weather are invented, and the map holds few cities. "
+    "The real ones, with your key: make agent LIVE=1"
+)
 
 
 async def run(step: Step, task: str | None, *, live: bool, seed: int) -> int:
@@ -29,7 +34,13 @@ async def run(step: Step, task: str | None, *, live: bool, seed: int) -> int:
         return await _run(command, step, os.environ)
     async with Simulator(seed=seed) as simulator:
         environment = without_agent_variables(os.environ) | offline_environment(simulator.url)
-        return await _run(command, step, environment)
+        if task is None:  # a prompt: told before anything is believed
+            print(INVENTED, file=sys.stderr)
+            return await _run(command, step, environment)
+        code = await _run(command, step, environment)
+        if any(exchange.path in WEB for exchange in simulator.log):
+            print(INVENTED, file=sys.stderr)
+        return code
 
 
 async def _run(command: list[str], step: Step, environment: Mapping[str, str]) -> int:

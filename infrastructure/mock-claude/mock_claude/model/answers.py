@@ -15,6 +15,7 @@ from mock_claude.model.wishes import (
     Read,
     Save,
     Search,
+    Unable,
     Weather,
     Wish,
 )
@@ -57,7 +58,7 @@ def told(wish: Wish, result: str) -> str:
     """The sentence for a wish whose tool succeeded."""
     match wish:
         case Calculate():
-            return sentence(known(wish, result))
+            return sentence(f"{known(wish, result)} {wish.unit}".strip())
         case Weather():
             if result.casefold().startswith(wish.city.casefold()):
                 return sentence(f"The weather in {result}")
@@ -65,10 +66,14 @@ def told(wish: Wish, result: str) -> str:
         case CapitalWeather():
             return sentence(result)
         case Search():
-            return sentence(first_article(result) or f"I found nothing about {wish.query}")
+            lead = f'The search for "{wish.query}" found: ' if wish.asked else ""
+            article = first_article(result)
+            return sentence(lead + article if article else f"I found nothing about {wish.query}")
         case Save():
             what = f'"{wish.text}"' if wish.text is not None else "that"
             return sentence(f"I saved {what} as a note" + (f": {result}" if result else ""))
+        case Unable(said):
+            return said
         case Read():
             break_ = "\n" if "\n" in result else " "
             return sentence(f"Your notes:{break_}{result}" if result else "You have no notes yet")
@@ -89,6 +94,8 @@ def deed(wish: Wish) -> str:
             return "save the note"
         case Read():
             return "read your notes"
+        case Unable():
+            return "do that"
 
 
 def failed(wish: Wish, message: str) -> str:
@@ -103,12 +110,21 @@ def no_tool(wish: Wish) -> str:
     return sentence(f"I have no tool to {deed(wish)}")
 
 
+NOW = (
+    "I only know the temperature (in °C) and the wind now; "
+    "I do not convert, compare or reckon with them."
+)
+_CAN = (
+    "I can calculate, look things up, tell the weather now, and save and read notes; "
+    "offline I am a set of rules, not Claude."
+)
+_QUOTE = r"[\"'`\u201c\u201d\u2018\u2019]"
 _ECHO = re.compile(
-    r"(?:please\s+|just\s+|only\s+|now\s+)*(?:say|reply|respond|answer|repeat|echo|output|print|return|"
-    r"write)\b(?:\s+(?:back|to\s+me|with|only|exactly|just|after\s+me|me|in))*(?:\s+(?:the|one|this|a|an))?"
-    r"(?:\s+(?:single|exact|following|same|one))*(?:\s+(?:word|words|phrase|sentence|text|string|message|"
-    r"letter|number))?\s*[:,]?\s+(?P<words>\S.*)",
-    re.IGNORECASE | re.DOTALL,
+    r"(?:please\s+|just\s+|only\s+|now\s+)*(?:say|reply|respond|answer|repeat|echo)\b"
+    r"(?:\s+(?:back|to\s+me|after\s+me|with|only|just|in))*"
+    rf"(?:\s+(?:the\s+)?(?:exactly|(?:single\s+|exact\s+|one\s+)?words?|phrase|following|sentence|text))*\s*(?P<colon>[:,])?"
+    rf"\s*(?P<words>{_QUOTE}[^\"`\u201c\u201d\n]{{1,2000}}{_QUOTE}|[^\s\"]{{1,100}}|(?<=[:,]\s)[^\"\n]{{1,2000}})",
+    re.IGNORECASE,
 )
 _ONLY = re.compile(
     r"[,\s]+(?:and\s+)?(?:nothing\s+else|only|exactly|please|to\s+me)\W*$", re.IGNORECASE
@@ -116,19 +132,33 @@ _ONLY = re.compile(
 _GREETING = re.compile(
     r"(?:hi|hello|hey|howdy|greetings|good\s(?:morning|afternoon|evening|day))\b", re.IGNORECASE
 )
-_THANKS = re.compile(r"(?:many\s)?(?:thanks|thank\syou|thx|cheers)\b", re.IGNORECASE)
+_THANKS = re.compile(
+    r"(?:many\s)?(?:thanks|thank\syou|thx|cheers)\b(?:[\s,.!]+(?!now|and|what|then)[\w'\u2019]+){0,4}[\s.!]*",
+    re.IGNORECASE,
+)
+_OF_ITSELF = re.compile(r"(?:I|Name\sa\scity|Hello|You\sare\swelcome)\b")
+
+
+def facts_in(answer: str) -> str:
+    """The lines of an answer that hold facts, without those in which the model speaks of itself."""
+    lines = (line for line in answer.splitlines() if not _OF_ITSELF.match(line))
+    return "\n".join(lines).strip()
 
 
 def small_talk(task: str, *, has_tools: bool) -> str:
     """The answer to a text that holds no wish."""
     task = task.strip()
-    if match := _ECHO.fullmatch(task):
-        words = _ONLY.sub("", match["words"]).strip(" .!?\"'`\u201c\u201d\u2018\u2019\n")
+    echo = _ECHO.fullmatch(_ONLY.sub("", task[:2500]).rstrip(" .!"))
+    if echo:
+        words = echo["words"].strip(" .!?\"'`\u201c\u201d\u2018\u2019\n")
         if words:
             return f"{words.capitalize()}!" if _GREETING.fullmatch(words) else words
-    if _THANKS.match(task):
+    if _THANKS.fullmatch(task):
         return "You are welcome."
-    hello = "Hello! " if _GREETING.match(task) else ""
+    greets = _GREETING.match(task)
     if not has_tools:
+        hello = "Hello! " if greets else ""
         return f"{hello}I answer with the help of tools, and this request offers none."
-    return f"{hello}I can calculate, look things up, tell the weather, and save and read notes."
+    if greets and len(task.split()) <= 3:
+        return f"Hello! {_CAN}"
+    return f"I cannot do that, or do not understand it. {_CAN}"

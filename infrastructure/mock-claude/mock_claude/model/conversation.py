@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_REMEMBERED = 6
+"""Earlier tasks of a session that "and times 2?" can go on from."""
+
 
 @dataclass(frozen=True)
 class PastCall:
@@ -26,11 +29,13 @@ class PastCall:
 
 @dataclass(frozen=True)
 class Conversation:
-    """The task, its calls so far, and the answer to the task before it ("" if none)."""
+    """The task, its calls so far, the answer to the task before it ("" if none), and the tasks
+    before it in their order, the last few of them."""
 
     task: str
     calls: tuple[PastCall, ...]
     previous_answer: str
+    earlier_tasks: tuple[str, ...] = ()
 
 
 def _blocks(content: object) -> list[Mapping[str, object]]:
@@ -93,4 +98,6 @@ def read_conversation(request: Mapping[str, object]) -> Conversation:
     ]
     task = text_of(messages[last].get("content")) if said else ""
     after = messages[last + 1 :] if said else messages
-    return Conversation(task, _calls(after), next((text for text in reversed(answers) if text), ""))
+    earlier = tuple(text_of(messages[index].get("content")) for index in said[:-1][-_REMEMBERED:])
+    previous = next((text for text in reversed(answers) if text), "")
+    return Conversation(task, _calls(after), previous, earlier)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mock_claude.model import answers
 from mock_claude.model.conversation import Conversation, PastCall, read_conversation
-from mock_claude.model.reading.tasks import wishes_in
+from mock_claude.model.reading.tasks import context, wishes_in
 from mock_claude.model.reply import Reply, ToolCall
 from mock_claude.model.toolbox import Toolbox, offered
 from mock_claude.model.wishes import (
@@ -23,6 +23,7 @@ from mock_claude.model.wishes import (
     Read,
     Save,
     Search,
+    Unable,
     Weather,
     Wish,
 )
@@ -80,8 +81,9 @@ def _capital_in(result: str) -> str | None:
 class _Plan:
     """One reading of one request: which wishes are met, and which calls come next."""
 
-    def __init__(self, said: Conversation, tools: Toolbox, wishes: tuple[Wish, ...]) -> None:
-        self.previous = said.previous_answer
+    def __init__(self, said: Conversation, tools: Toolbox, before: tuple[Wish, ...]) -> None:
+        wishes = wishes_in(said.task, context(before))
+        self.previous = answers.facts_in(said.previous_answer) if context(before) else ""
         self.tools = tools
         self.wishes = wishes
         self.calls: list[ToolCall] = []
@@ -94,6 +96,8 @@ class _Plan:
         if wish not in self.outcomes:
             if isinstance(wish, Save):
                 self.outcomes[wish] = self.saved(wish)
+            elif isinstance(wish, Unable):
+                self.outcomes[wish] = _Outcome(wish.said)
             elif isinstance(wish, Read):
                 self.outcomes[wish] = self.read(wish)
             else:
@@ -132,14 +136,20 @@ class _Plan:
 
     def saved(self, wish: Save) -> _Outcome:
         text = wish.text
+        if any(isinstance(fact, (Weather, CapitalWeather)) and fact.asks_more for fact in wish.of):
+            return _Outcome("I did not save a note, as it would not hold what you ask.")
         if text is None:
             outcomes = [self.outcome(fact) for fact in wish.of]
             if any(outcome.waiting for outcome in outcomes):
                 return _WAITING
             known = dict.fromkeys(outcome.known.rstrip(". ") for outcome in outcomes)
             text = "; ".join(filter(None, known)) if wish.of else self.previous
+        if wish.several and not wish.of and len(text.splitlines()) == 1:
+            return _Outcome("I did not save a note, as I have only the last answer at hand.")
         if not text:
-            return _Outcome("I did not save a note, as there is nothing to save.")
+            return _Outcome(
+                "I did not save a note, as there is no fact to save: say what it is to hold."
+            )
         return self.use("save_note", text, wish)
 
     def read(self, wish: Read) -> _Outcome:
@@ -154,7 +164,7 @@ class _Plan:
         if call and call.is_error:
             return _Outcome(answers.failed(wish, call.result), turn=call.turn)
         if call:
-            known = "" if isinstance(wish, Save) else answers.known(wish, call.result)
+            known = "" if isinstance(wish, (Save, Unable)) else answers.known(wish, call.result)
             return _Outcome(answers.told(wish, call.result), known, call.result, call.turn)
         if tool not in self.tools:
             return _Outcome(answers.no_tool(wish))
@@ -223,10 +233,16 @@ def reply_to(request: Mapping[str, object]) -> Reply:
     """The next turn for the JSON body of a ``POST /v1/messages``, which is valid already."""
     conversation = read_conversation(request)
     tools = offered(request)
-    plan = _Plan(conversation, tools, wishes_in(conversation.task))
+    before: tuple[Wish, ...] = ()
+    for task in conversation.earlier_tasks:
+        before = wishes_in(task, context(before))
+    plan = _Plan(conversation, tools, before)
     outcomes = [plan.outcome(wish) for wish in plan.wishes]
     _obey(request, conversation, tools, plan)
     if plan.calls:
         return Reply(_PREAMBLES.get(plan.calls[0].name, ""), tuple(plan.calls))
-    said = "\n".join(dict.fromkeys(outcome.said for outcome in outcomes if outcome.said))
+    sentences = [outcome.said for outcome in outcomes]
+    if any(isinstance(wish, (Weather, CapitalWeather)) and wish.asks_more for wish in plan.wishes):
+        sentences.append(answers.NOW)
+    said = "\n".join(dict.fromkeys(filter(None, sentences)))
     return Reply(said or answers.small_talk(conversation.task, has_tools=bool(tools.schemas)))

@@ -1,26 +1,31 @@
 """What a user can wish for: the vocabulary between reading a task and planning its calls.
 
 Prevents the planner from knowing words, and the reader from knowing tools. Rule: a wish holds what
-its call is given, and the wishes it depends on.
+its call is given, and the wishes it depends on; what the stand-in cannot do is a wish too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Calculate:
-    """An expression of digits, ``+ - * / % **``, parentheses and spaces."""
+    """An expression of digits, ``+ - * / % **``, parentheses and spaces; its result's unit."""
 
     expression: str
+    unit: str = ""
 
 
 @dataclass(frozen=True)
 class Weather:
-    """The weather in a city; "" if the task names none."""
+    """The weather in a city; "" if the task names none.
+
+    ``asks_more`` says that the words ask for more than the weather now: rain, tomorrow, Fahrenheit.
+    """
 
     city: str
+    asks_more: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,15 @@ class CapitalWeather:
     """The weather in the capital of a country, which must be looked up first."""
 
     country: str
+    asks_more: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Search:
-    """A subject to look up."""
+    """A subject to look up; ``asked`` in a question, which the article may not answer."""
 
     query: str
+    asked: bool = field(default=False, compare=False)
 
 
 Fact = Calculate | Weather | CapitalWeather | Search
@@ -44,11 +51,13 @@ Fact = Calculate | Weather | CapitalWeather | Search
 class Save:
     """A note: its ``text``, or, if that is None, what the wishes in ``of`` find out.
 
-    With no text and no wishes it is the previous answer of the conversation.
+    With no text and no wishes it is the previous answer of the conversation, which must hold
+    ``several`` facts if the words say "both".
     """
 
     text: str | None
     of: tuple[Fact | Read, ...] = ()
+    several: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -58,4 +67,11 @@ class Read:
     after: tuple[Save, ...] = ()
 
 
-Wish = Fact | Save | Read
+@dataclass(frozen=True)
+class Unable:
+    """What is asked and not done; ``said`` says so."""
+
+    said: str
+
+
+Wish = Fact | Save | Read | Unable

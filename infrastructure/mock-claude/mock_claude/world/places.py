@@ -102,17 +102,22 @@ _PEOPLES = {
     "slovenian": "Slovenia", "spanish": "Spain", "swedish": "Sweden", "swiss": "Switzerland",
     "thai": "Thailand", "turkish": "Turkey", "ukrainian": "Ukraine", "vietnamese": "Vietnam",
 }  # fmt: skip
-_REGION_NAMES = (
-    "Alabama,Alaska,Arizona,Arkansas,California,Colorado,Connecticut,Delaware,Florida,Hawaii,"
+_REGION_NAMES = {
+    "US": "Alabama,Alaska,Arizona,Arkansas,California,Colorado,Connecticut,Delaware,Florida,Hawaii,"
     "Idaho,Illinois,Indiana,Iowa,Kansas,Kentucky,Louisiana,Maine,Maryland,Massachusetts,"
     "Michigan,Minnesota,Mississippi,Missouri,Montana,Nebraska,Nevada,New Hampshire,New Jersey,"
     "New Mexico,North Carolina,North Dakota,Ohio,Oklahoma,Oregon,Pennsylvania,Rhode Island,"
     "South Carolina,South Dakota,Tennessee,Texas,Utah,Vermont,Virginia,West Virginia,Wisconsin,"
-    "Wyoming,Ontario,Quebec,British Columbia,Alberta,Nova Scotia,Scotland,Wales,Northern "
-    "Ireland,Bavaria,Catalonia,Tuscany,Sicily,Andalusia,Brittany,Normandy,New South Wales,"
-    "Queensland,Tasmania,Kent,Cornwall,Devon,Yorkshire,D.C."
-)
-_REGIONS = frozenset(key(name) for name in _REGION_NAMES.split(","))
+    "Washington,Wyoming,D.C.",
+    "CA": "Ontario,Quebec,British Columbia,Alberta,Nova Scotia",
+    "GB": "Scotland,Wales,Northern Ireland,Kent,Cornwall,Devon,Yorkshire",
+    "DE": "Bavaria",
+    "ES": "Catalonia,Andalusia",
+    "IT": "Tuscany,Sicily",
+    "FR": "Brittany,Normandy",
+    "AU": "New South Wales,Queensland,Tasmania",
+}
+_REGIONS = {key(name): code for code, names in _REGION_NAMES.items() for name in names.split(",")}
 _FICTIONAL_NAMES = (
     "atlantis eldorado narnia mordor xanadu nowhere nowhereville hogwarts wakanda gondor asgard "
     "neverland camelot shangrila utopia erewhon lilliput brigadoon gotham metropolis westeros "
@@ -146,6 +151,16 @@ def qualifies(name: str) -> bool:
     """Whether the name only says where a city is, as "Portugal" does in "Lisbon, Portugal"."""
     name = key(name).removeprefix("the ")
     return (name in _COUNTRIES or name in _REGIONS) and name not in _BY_KEY
+
+
+def is_elsewhere(city: City, qualifier: str) -> bool:
+    """Whether a qualifier places another city of this name: "Paris, Texas" is not "Paris"."""
+    name = key(qualifier)
+    if not name or name == city.country_code.lower():
+        return False
+    if re.fullmatch("[a-z]{2}", name):
+        return city.country_code not in ("US", "CA")  # "Austin, TX"
+    return _REGIONS.get(name) != city.country_code
 
 
 def is_fictional(name: str) -> bool:

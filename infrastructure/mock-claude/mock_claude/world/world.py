@@ -6,7 +6,6 @@ and what is asked, by SHA-256, so a workload can compute the facts that an answe
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from mock_claude.world import articles, places
@@ -35,7 +34,6 @@ WEATHER_CODES = {
 
 _EDGES = " \t\r\n.,;:!?\"'`\u201c\u201d\u2018\u2019()"
 _SNOW = (71, 73, 75)
-_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'\u2019-]){1,59}")
 
 
 @dataclass(frozen=True)
@@ -67,25 +65,19 @@ class World:
         self.seed = seed
 
     def locate(self, name: str) -> Place | None:
-        """The place of this name, or None for an empty or fictional one.
-
-        A name that is not in the table gets a place of its own, so that any city works.
-        """
+        """The place of this name, or None if it is not in the table of cities and countries."""
         head, _, tail = name.replace("(", ",", 1).partition(",")
         head = head.strip(_EDGES)
-        if not places.key(name) or places.is_fictional(head):
-            return None
         whole = places.city_named(name)
         if whole:
             return _on_the_map(whole, whole.name)
         land = places.capital_of(tail) if tail else None
         city = places.city_named(head)
-        if city and (land is None or land.country == city.country):
-            return _on_the_map(city, city.name)
+        if city:
+            elsewhere = land.country != city.country if land else places.is_elsewhere(city, tail)
+            return None if elsewhere else _on_the_map(city, city.name)
         country = places.capital_of(name)
-        if country:
-            return _on_the_map(country, country.country)
-        return _somewhere(head, land) if _NAME.fullmatch(head) else None
+        return _on_the_map(country, country.country) if country else None
 
     def weather(self, latitude: float, longitude: float) -> Weather:
         """The weather at these coordinates, which count to two decimals."""
@@ -123,21 +115,4 @@ def _on_the_map(city: places.City, name: str) -> Place:
         city.latitude,
         city.longitude,
         city.timezone,
-    )
-
-
-def _somewhere(name: str, land: places.City | None) -> Place:
-    """A place that is not in the table: near the capital of its country, or of some country."""
-    tag = places.key(name)
-    near = land or places.CAPITALS[number(tag, "country") % len(places.CAPITALS)]
-    north = near.latitude + (number(tag, near.country, "north") % 300 - 150) / 100
-    east = near.longitude + (number(tag, near.country, "east") % 300 - 150) / 100
-    return Place(
-        1_000_000 + number(tag, near.country) % 9_000_000,
-        name.title() if name == name.lower() else name,
-        near.country,
-        near.country_code,
-        round(max(-85.0, min(85.0, north)), 4),
-        round((east + 180) % 360 - 180, 4),
-        near.timezone,
     )

@@ -1,7 +1,7 @@
 """Reads calculations, written in symbols or in words, as expressions for the calculator.
 
 Prevents a date, a phone number or a version from being calculated. Rule: a clause is a calculation
-if nothing but courtesy is left of it beside its expressions, or if it says "calculate".
+only if nothing but courtesy is left of it beside its expressions.
 """
 
 from __future__ import annotations
@@ -21,15 +21,10 @@ _FILLER = re.compile(
     r"equals|to|the|results?|answers?|values?|outcome|of|and|or|also|please|an|a|calculations?|"
     r"following|problems?|sums?|tell|me|us|get|show|i|you|we|want|need|like|know|can|could|for|it|"
     r"that|this|these|comes?|out|up|then|if|find|quick|maths?|mathematics|mathematical|arithmetic|"
-    r"expressions?|equations?|check|s|dollars?|euros?|pounds?|usd|eur|in|total|altogether|exactly|"
+    r"expressions?|equations?|check|s|in|total|altogether|exactly|"
     r"calculate|compute|evaluate|work|solve|figure|determine|number|got|let|with|on|my|your|"
     r"calculator|wondering|remember|forgot|both|two|three|help|say|know|by|hand|mental|result)\b"
     r"|['\u2019]s\b|[\s,;:.?!=]",
-    re.IGNORECASE,
-)
-_VERB = re.compile(
-    r"(?:calculate|compute|evaluate|work\sout|solve|figure\sout|multiply|divide|subtract|halve|"
-    r"how\smuch\s(?:is|are|does|do)|do\sthe\smaths?|use\sthe\scalculator|sum\sup|add\sup|add\s\d)",
     re.IGNORECASE,
 )
 _EARLIER = re.compile(
@@ -37,6 +32,14 @@ _EARLIER = re.compile(
     r"quotient|outcome|value|figure))\b",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(
+    r"(?:what(?:['\u2019]?s|\sis|\sabout|\sif)?\s|how\sabout\s)?(?:(?:that|it)\s)?(?P<rest>(?:times|plus|minus|"
+    r"divided\sby|over|multiplied\sby|squared|cubed|modulo|mod|to\sthe\spower\sof|[*/]\s?(?=\d)).*)",
+    re.IGNORECASE,
+)
+_REPORTED = re.compile(r"^[^?]{1,40}\basked\s(?:me|us)\s(?=what\b|how\b)", re.IGNORECASE)
+_BARE_PERCENT = re.compile(r"[\d.,]+\s?(?:%|percent|per\scent)\W*", re.IGNORECASE)
+_OF_ITSELF = re.compile(r"[-+]\s?\d+(?:\.\d+)?\s?%(?!\s?(?:of\b|\d))", re.IGNORECASE)
 
 
 def _operand(text: str, at: int, depth: int) -> tuple[int, int] | None:
@@ -96,7 +99,12 @@ def calculations(clause: str, previous: str | None = None) -> list[str]:
 
     ``previous`` is the expression that "it" or "the result" stands for, if there is one.
     """
+    if _OF_ITSELF.search(clause) or _BARE_PERCENT.fullmatch(clause):
+        return []  # 50 + 10% is 55 to some and 50.1 to others
+    clause = _REPORTED.sub("", clause)
     folds = Folds()
+    if previous and (goes_on := _GOES_ON.fullmatch(clause[:120])):
+        clause = f"{folds.fold(previous)} {goes_on['rest']}"
     expressions, rest = _found(in_symbols(clause, folds), folds)
     if not expressions and previous and len(clause) < 120:
         folds = Folds()
@@ -111,16 +119,9 @@ def calculations(clause: str, previous: str | None = None) -> list[str]:
             return []
         expressions, rest = _found(in_symbols(words, folds), folds)
         expressions = [found for found in expressions if found != previous]
-    if expressions and (_VERB.match(clause) or not _FILLER.sub("", rest)):
+    if expressions and not _FILLER.sub("", rest):
         return list(dict.fromkeys(expressions))
     return []
-
-
-def unmistakable(clause: str) -> list[str]:
-    """The expressions of a clause that says something else too, if no other reading is likely."""
-    folds = Folds()
-    expressions, _ = _found(in_symbols(clause, folds), folds)
-    return [found for found in expressions if re.search(r"[*+]|\s[-/%]\s", found)]
 
 
 _NOUN = re.compile(
@@ -157,9 +158,17 @@ def begins(text: str) -> bool:
     return bool(found and found[1] and not re.match(r"\w|[.:/-]\d|-\w", symbols[found[0] :]))
 
 
+def goes_on(clause: str) -> str | None:
+    """The clause without its first "and", if it goes on with a result: "and times 2"."""
+    words = re.sub(
+        r"^(?:(?:and|then|now|ok|okay|so)[\s,]+)+", "", clause, flags=re.IGNORECASE
+    ).strip(" ?.!")
+    return words if _GOES_ON.fullmatch(words[:120]) else None
+
+
 _LACKS_OPERAND = re.compile(
     r"(?:(?:sum|product|difference|quotient|ratio|average|mean|total)\s(?:of|between)|\badd|"
-    r"\bmultiply|\bdivide|\bsubtract)\s[-\d.*/+()% ]+$",
+    r"\bmultiply|\bdivide|\bsubtract)\s[-\d.,*/+()% ]+$",
     re.IGNORECASE,
 )
 

@@ -160,7 +160,8 @@ def split(text: str, quotes: Quotes) -> list[str]:
         left = text[start : min(bound.start(), start + _LONGEST)].strip()
         tail = text[max(start, bound.start() - _SHORT) : bound.start()].rstrip()
         kind = bound.lastgroup or ""
-        end = bound.end() if kind == "stop" else bound.start()
+        end = bound.start() + len(":") if kind == "colon" else bound.start()
+        end = bound.end() if kind == "stop" else end
         if kind == "stop":
             divides = _ends_sentence(tail, right, bound[0], quotes)
         elif kind == "line":

@@ -189,6 +189,36 @@ def weather_spots(clause: str, quotes: Quotes) -> list[Spot] | None:
     return None
 
 
+_PLAIN = re.compile(
+    r"(?:what|whats|is|are|s|the|a|an|weather|temperatures?|temps?|conditions?|reports?|current|currently|today|"
+    r"now|right|moment|present|like|how|hows|about|warm|cold|hot|cool|windy|winds?|speed|degrees|celsius|c|it|"
+    r"in|for|at|of|and|both|also|over|around|near|on|to|outside|there|here|tell|me|us|get|give|show|check|find|"
+    r"out|look|up|see|let|know|do|does|you|i|m|d|we|want|need|would|like|please|local|latest|same|capitals?|"
+    r"city|cities|place|report|fetch|looking|any|idea|gets?|s|things|air|wonder|wondering|this|that|web|search|"
+    r"data|where|go|going|am|fly|live|visit|visiting|lets?|read|say|says|your|tool|use|using|with|each|again|"
+    r"following|two|three|four|places|details?|info|information|update|situation|curious|hear|how's|what's)",
+    re.IGNORECASE,
+)
+
+
+def asks_more(clause: str, found: list[Spot], quotes: Quotes) -> bool:
+    """Whether a clause asks for more than the weather now, in these places: any word that says
+    nothing of it does, such as "rain", "tomorrow", "Fahrenheit" or "warmer"."""
+    named = {word for spot in found for word in places.key(spot.name).split()}
+    named |= {word for spot in found for word in places.key(quotes.restore(spot.name)).split()}
+    words = places.key(re.sub(QUOTED, " ", clause)).split()
+    return any(
+        not (
+            word in named
+            or word.removesuffix("s") in named
+            or PARTICLE.fullmatch(word)
+            or _PLAIN.fullmatch(word)
+        )
+        for word in words
+        if places.country_of_people(word) is None
+    )
+
+
 _BEGINS = re.compile(
     r"(?:(?:the|today['\u2019]s|current|local|latest|tomorrow['\u2019]s|tonight['\u2019]s|its)\s)*"
     rf"{_KINDS}(?![\w-])",

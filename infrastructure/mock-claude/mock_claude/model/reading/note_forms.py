@@ -87,6 +87,11 @@ CATAPHOR = re.compile(
     r"(?:things|items|points|words)",
     re.IGNORECASE,
 )
+MANNER = re.compile(
+    r"(?:twice|thrice|\w+\stimes|on\s\w+day|at\s\d|every|tomorrow|tonight|translated|backwards|"
+    r"in\s(?:capitals|\w+case|\w+\s(?:minutes|hours|days)))\b",
+    re.IGNORECASE,
+)
 THIS_DOWN = re.compile(
     r"(?:write|jot|note|take|put|get|set)\s(?:this|it|the\sfollowing(?:\s\w+)?)\sdown\s?:\s*(?P<words>.+)",
     re.IGNORECASE,

@@ -33,6 +33,7 @@ _NUMBER = re.compile(
 _DIGITS_AND_SCALE = re.compile(
     r"(?<![\w.,])(\d{1,9}(?:\.\d{1,6})?)\s(dozen|hundred|thousand|million|billion)\b", re.IGNORECASE
 )
+_DOZEN = re.compile(r"\b(?:(?P<half>half\sa)|an?|one)\sdozen\b", re.IGNORECASE)
 _ORDINAL = re.compile(rf"\bto the ({'|'.join(_ORDINALS)})\b(?:\spower)?(?!\s+of)", re.IGNORECASE)
 
 
@@ -67,6 +68,7 @@ def _scaled(match: re.Match[str]) -> str:
 
 def with_digits(text: str) -> str:
     """The text with its number words replaced by digits."""
+    text = _DOZEN.sub(lambda match: "6" if match["half"] else "12", text)
     text = _NUMBER.sub(_digits, text)
     text = _ORDINAL.sub(lambda match: f"to the power of {_ORDINALS[match[1].lower()]}", text)
     return _DIGITS_AND_SCALE.sub(_scaled, text)

@@ -93,7 +93,16 @@ _NOUN = re.compile(
     r"\s(?:of|behind)\s\S.*"
     rf"|(?:[Tt]he\s)?[A-Z][\w\s-]{{1,40}}['\u2019]s\s(?:{_ATTRIBUTE}|capital(?:\scity)?)",
 )
-_YES_NO = re.compile(r"(?:is|are|was|were|did|does|do|has|have|had|can)\s(?:the\s)?(?P<s>\S)")
+_ORDERS = re.compile(
+    r"(?:(?:do|run|make|perform|carry|conduct|launch|use|have|take|start)\s(?:\w+\s){1,4}?)?"
+    r"(?:search|research|google|wikipedia|wiki|web|online|look|read|study|brush|catch|dig|consult|browse|"
+    r"query|check)\b"
+    r"|(?:tell|teach|give|get|show|send|bring|find|fetch|gather|collect|know|learn|hear|brief|update|fill|"
+    r"i['\u2019]m|i\sam|anything|everything)\b(?:\s\w+){0,6}?\s(?:about|on)\s"
+    r"|what(?:ever)?\s(?:(?:can|do|could)\s)?you\s(?:\w+\s){1,5}?(?:about|on)\s"
+    r"|(?:curious|interested|background|information|facts?|details?)\b",
+    re.IGNORECASE,
+)
 _PERSONAL = re.compile(
     r"(?:who|what|how|where|which|why|when)(?:\s(?:are|do|can|could|would|will|did|have|were|tools|else|is|"
     r"am|should|shall|kind\sof\s\w+|sort\sof\s\w+|time|day|date|languages?)|['\u2019]?s|['\u2019]re)*\s"
@@ -127,10 +136,12 @@ def queries(clause: str, quotes: Quotes, *, is_reference: bool = False) -> list[
         if QUESTION.match(told) or _NOUN.match(told):
             return queries(told, quotes)
         return None
-    yes_no = _YES_NO.match(clause.lower())
-    if yes_no and re.search(rf"(?<!^)\b[A-Z]|{QUOTED}", clause[1:]) and "you" not in clause.lower():
-        return topics(clause, quotes)
     return None
+
+
+def is_question(clause: str) -> bool:
+    """Whether a clause that ``queries`` reads is a question, rather than an order to look up."""
+    return not _ORDERS.match(clause) and not _NOUN.fullmatch(clause)
 
 
 _BEGINS_VERB = re.compile(

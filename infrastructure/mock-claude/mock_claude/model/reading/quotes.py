@@ -23,6 +23,12 @@ _SPANS = re.compile(
     r"|(?<![^\s(:,])\u2018(?=\S)[^\u2018\n]*?(?<=\S)\u2019(?!\w)"
 )
 _SENTENCE_FOLLOWS = re.compile(r"\s+[A-Z]")
+_SPELT = {"w": "weather", "t": "temperature", "f": "forecast"}
+_MISSPELT = re.compile(
+    r"\b(?:wether|wea?thr|weater|wh?eather|wheater|weahter|waether|weatehr|weathe|whether(?=\s(?:in|at)\s[A-Z])|"
+    r"temprature|temperture|tempreature|temperatur|tempature|tempereture|forcast|forecst|forcaste)\b",
+    re.IGNORECASE,
+)
 _NAMES = re.compile(
     "|".join(rf"\b{re.escape(name)}\b" for name in places.names_with_and()), re.IGNORECASE
 )
@@ -71,4 +77,5 @@ def prepare(text: str) -> tuple[str, Quotes]:
         return chr(_FIRST + len(spans) - 1) + ("." if ends else "")
 
     text = re.sub(r"[^\S\n]+", " ", _SPANS.sub(hide, text))
+    text = _MISSPELT.sub(lambda match: _SPELT[match[0][0].lower()], text)
     return _NAMES.sub(hide, text), Quotes(tuple(spans))

@@ -77,11 +77,11 @@ def refers(words: str) -> bool:
 
 def kinds(words: str) -> frozenset[str]:
     """Which results a reference means: "weather", "calculation" and "search"; "first" to "third"
-    and "last"; "all" for the whole task so far; or any, if empty."""
+    and "last"; "all" for the whole task so far, "both" for several; or any, if empty."""
     if _ALL.search(words):
         return frozenset({"all"})
     if _EVERY_KIND.search(words):
-        return frozenset()
+        return frozenset({"both"})
     if match := _NTH.search(words):
         return frozenset({match[1].lower().replace("former", "first").replace("latter", "last")})
     return frozenset(kind for kind, pattern in _KIND_WORDS if pattern.search(words))

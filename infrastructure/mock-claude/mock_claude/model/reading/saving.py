@@ -78,8 +78,51 @@ def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
     return _about(rest[linked.end() :] if linked else rest, quotes)
 
 
+_ASKS = re.compile(
+    r"(?:is|are|was|were|did|does|do|has|had|why|how|who|what|when|where|which|have\s(?:you|i|we))\b"
+    r"(?!\s(?:you|was|it|i|we)\s(?:find|found|said|told|got|learn))",
+    re.IGNORECASE,
+)
+_SAYS = re.compile(
+    r"\b(?:is|are|was|were|has|have|needs?|leaves|starts|begins|at|on|=)\b", re.IGNORECASE
+)
+_TO_BE_FOUND = re.compile(
+    r"(?:(?:the|an?|some|any|every|all|each|no|nothing|none|both|today['\u2019]?s|my|your|our|his|her|its|their|"
+    r"how|what|who|why|when|where|which|whether|if|result|answer|notes?|me|you|us|one|two|three)\b|\d)",
+    re.IGNORECASE,
+)
+
+
+def is_literal(clause: str, about: str) -> bool:
+    """Whether words without quotation marks are a note themselves.
+
+    "Buy milk and eggs" and "the train leaves at 9" are; "a haiku", "the capital of Peru" and
+    "'x' in capitals" would have to be made first. Without "note" in the clause, only a statement
+    is.
+    """
+    if re.search(QUOTED, about):
+        return False
+    if _SAYS.search(about) and not re.match(
+        r"(?:what|who|how|when|where|which|why|whether)\b", about, re.IGNORECASE
+    ):
+        return True
+    if _CODE.fullmatch(about):
+        return True
+    return not _TO_BE_FOUND.match(about) and bool(_NAMES_NOTES.search(clause))
+
+
+_CODE = re.compile(  # "the door code 4711"
+    r"(?:the|my|our)\s(?:(?!of\b|first\b|next\b|last\b|top\b)[a-z]+\s){1,3}\S*\d\S*", re.IGNORECASE
+)
+_NAMES_NOTES = re.compile(
+    r"\b(?:notes?|notebook|notepad|memos?|reminders?|down|remember|memori[sz]e)\b", re.IGNORECASE
+)
+
+
 def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | None:
     """What a clause wants saved, or None; ``surely`` if it names notes or points at results."""
+    if _ASKS.match(clause):
+        return None  # "is it saved?" saves nothing
     if match := forms.DEST_FIRST.fullmatch(clause):
         return to_save(match["rest"], quotes)
     if match := forms.MAKE.fullmatch(clause):
@@ -92,6 +135,8 @@ def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | No
         thing, rest = match["object"], match["rest"].strip()
         if rest.startswith(":") and forms.CATAPHOR.fullmatch(thing):
             return _exactly(rest[1:], quotes)
+        if forms.MANNER.match(rest):
+            return Saving(about=f"{thing} {rest}")  # neither twice nor on Monday
         if not that or refers(thing):
             several = bool(re.search(r"notes$", clause[: match.end() - len(match["rest"])]))
             return _about(thing, quotes, several=several and "my notes" not in clause)
@@ -136,10 +181,14 @@ def _bare(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
     if not thing:
         return Saving() if verb in ("save", "store", "record") else None
     found = _about(thing, quotes)
+    if (
+        verb in ("keep", "write", "file", "jot", "preserve")
+        and found
+        and (found.words or found.about)
+    ):
+        return None
     if found is None or not found.about:
         return found
-    if verb in ("keep", "write", "file", "jot", "preserve"):
-        return None
     if surely and not re.match(
         r"note\s|(?:remember|memori[sz]e)\s(?:to|my|the)\s", clause, re.IGNORECASE
     ):

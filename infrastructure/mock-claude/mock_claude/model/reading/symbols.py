@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from decimal import Decimal
 
 from mock_claude.model.reading.numbers import with_digits
 
@@ -42,6 +43,11 @@ def _mean(match: re.Match[str]) -> str:
 _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), template)
     for pattern, template in (
+        (
+            rf"(?:what\s)?percent(?:age)?\sof\s({_ITEM})\sis\s({_ITEM})",
+            r"\2 / \1 * 100",
+        ),
+        (rf"({_ITEM})\sis\swhat\spercent(?:age)?\sof\s({_ITEM})", r"\1 / \2 * 100"),
         (rf"({_ITEM})\s?\u00b2|({_ITEM})\ssquared", r"\1\2 ** 2"),
         (rf"({_ITEM})\s?\u00b3|({_ITEM})\scubed", r"\1\2 ** 3"),
         (
@@ -59,6 +65,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (rf"({_ITEM})\s?(?:percent|per cent)\b|({_NUM})\s?%(?!\s?[\d(\U000f0000])", r"\1\2 / 100"),
         (rf"{_THE}square\sroot\sof\s({_ITEM})", r"\1 ** 0.5"),
+        (rf"{_THE}cube\sroot\sof\s({_ITEM})", r"\1 ** (1 / 3)"),
         (rf"(?:\u221a|\bsqrt)\s?({_ITEM})", r"\1 ** 0.5"),
         (rf"(?:{_THE}square\sof|square)\s({_ITEM})", r"\1 ** 2"),
         (rf"(?:{_THE}cube\sof|cube)\s({_ITEM})", r"\1 ** 3"),
@@ -119,6 +126,14 @@ _X = re.compile(r"(?<=\d)(\s?)[xX](\s?)(?=[\d(.])(?!(?<=0x)[\da-f])")
 _CURRENCY = re.compile(r"[$\u20ac\u00a3]\s?(?=\d)|(?<=\d)\s?[$\u20ac\u00a3]")
 
 
+_SCIENTIFIC = re.compile(r"(?<![\w.])\d{1,12}(?:\.\d{1,12})?e[+-]?\d{1,2}(?![\w.])", re.IGNORECASE)
+_FACTORIAL = re.compile(
+    r"(?<![\w.])(\d{1,2})\sfactorial\b|\b(?:the\s)?factorial\s(?:of\s)?(\d{1,2})(?![\w.])",
+    re.IGNORECASE,
+)
+_LARGEST_FACTORIAL = 20
+
+
 class Folds:
     """The expressions that single characters stand for."""
 
@@ -145,12 +160,26 @@ class Folds:
         return re.sub(FOLDED, nested, text)
 
 
+_NEGATIVE_BASE = re.compile(r"^(-[\d.]+)( \*\* )")
+
+
 def _fold_phrase(text: str, pattern: re.Pattern[str], template: str, folds: Folds) -> str:
-    return pattern.sub(lambda match: folds.fold(match.expand(template)), text)
+    def folded(match: re.Match[str]) -> str:
+        # "the square root of -4" is (-4) ** 0.5
+        return folds.fold(_NEGATIVE_BASE.sub(r"(\1)\2", match.expand(template)))
+
+    return pattern.sub(folded, text)
 
 
 def _fold_list(text: str, pattern: re.Pattern[str], sign: str, folds: Folds) -> str:
     return pattern.sub(lambda match: folds.fold(f" {sign} ".join(_items(match[1]))), text)
+
+
+def _factorial(match: re.Match[str], folds: Folds) -> str:
+    number = int(match[1] or match[2])
+    if number > _LARGEST_FACTORIAL:
+        return match[0]
+    return folds.fold(" * ".join(str(factor) for factor in range(1, number + 1)) or "1 * 1")
 
 
 def in_symbols(text: str, folds: Folds) -> str:
@@ -158,8 +187,10 @@ def in_symbols(text: str, folds: Folds) -> str:
     text = "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
     text = _MASKED.sub("\u00a7", text)
     text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
+    text = _SCIENTIFIC.sub(lambda match: format(Decimal(match[0]), "f"), text)
     text = _CURRENCY.sub("", with_digits(text).translate(_SYMBOLS)).replace("\ue0ff", "**")
     text = _NEGATIVE.sub("-", _TO_THE_NTH.sub(r" ** \1", _X.sub(r"\1*\2", text)))
+    text = _FACTORIAL.sub(lambda match: _factorial(match, folds), text)
     for _ in range(6):
         before = text
         for pattern, template in _PHRASES:

@@ -7,22 +7,25 @@ itself, then resolve what points elsewhere: "both", "it", "there", "the result".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from mock_claude.model.reading import (
     arithmetic,
     clauses,
     forecasts,
+    limits,
     questions,
     recall,
     references,
+    scope,
     spots,
     topics,
+    units,
 )
 from mock_claude.model.reading.courtesies import core, without_lead, without_tail
 from mock_claude.model.reading.quotes import QUOTED, Quotes, prepare
-from mock_claude.model.reading.saving import Saving, to_save
+from mock_claude.model.reading.resolving import NO_CITY, Draft, Gap, Item, asking, resolve
+from mock_claude.model.reading.saving import Saving, is_literal, to_save
 from mock_claude.model.reading.spots import Spot
 from mock_claude.model.wishes import (
     Calculate,
@@ -31,18 +34,11 @@ from mock_claude.model.wishes import (
     Read,
     Save,
     Search,
+    Unable,
     Weather,
     Wish,
 )
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A save whose references are still open; ``own`` are the facts its clause names."""
-
-    saving: Saving
-    own: tuple[Fact, ...] = ()
-
+from mock_claude.world import places
 
 _MORE = re.compile(
     r"(?:(?:the\s)?same\s)?(?P<about>(?:what|how)\sabout\s)?(?P<link>in\s|for\s|at\s|on\s|about\s)?"
@@ -61,20 +57,25 @@ _FAREWELL = re.compile(
 class _Reader:
     """Collects the wishes of one task, clause by clause."""
 
-    def __init__(self, quotes: Quotes) -> None:
+    def __init__(self, quotes: Quotes, context: tuple[Fact, ...]) -> None:
         self.quotes = quotes
-        self.found: list[Fact | Read | _Draft] = []
+        self.context = context
+        self.found: list[Item] = []
         self.unread: list[str] = []
         self.note_is_open = False
 
     def clause(self, text: str) -> None:
         """Recognises one clause."""
+        leads = text.endswith(":")
+        text = text.rstrip(": ") if leads else text
         polite = without_tail(without_lead(text))
-        words = core(text)
+        words = arithmetic.goes_on(text) or core(text)
         if not words:
             return
         if recall.reads(words):
             self.found.append(Read())
+            if more_asked := _AND_MORE.search(words):
+                self.found.append(Gap(more_asked[1]))
             return
         if more := self.more_of_the_same(words):
             self.found.extend(more)
@@ -82,27 +83,42 @@ class _Reader:
         saving = to_save(polite, self.quotes) or to_save(words, self.quotes)
         if saving:
             parts = clauses.split(saving.about, self.quotes)
-            facts = tuple(fact for part in parts for fact in self.facts(core(part)))
+            each = [self.facts(core(part)) for part in parts]
+            facts = tuple(fact for some in each for fact in some)
+            if facts and not all(each):
+                self.found.append(Gap(text))
         else:
             facts = self.facts(words)
         self.found.extend(facts)
         if saving and saving.about and not facts:
-            saving = Saving(words=(self.quotes.restore(saving.about).strip(" ."),))
+            words_of_note = self.quotes.restore(saving.about).strip(" .")
+            if not is_literal(words, saving.about):
+                why = "put the words of a note in quotation marks."
+                self.found.append(Unable(f'I did not save "{words_of_note}": {why}'))
+                return
+            saving = Saving(words=(words_of_note,))
         if saving:
-            self.found.append(_Draft(saving, facts))
+            self.found.append(Draft(saving, facts))
         elif not facts:
             if self.continues_note(polite):
                 return
             self.unread.append(words)
+            if not leads and not scope.asks_nothing(text, words) and not self.is_answered(words):
+                self.found.append(Gap(words))
         self.note_is_open = bool(saving and saving.words and _OPEN_NOTE.search(text))
+
+    def is_answered(self, words: str) -> bool:
+        """Whether a clause only asks more of what is looked up already: "and who built it?"."""
+        found = questions.queries(words, self.quotes)
+        return found == [] and any(isinstance(wish, Search) for wish in self.found)
 
     def continues_note(self, polite: str) -> bool:
         """Whether a sentence without a wish goes on with "make a note: ..."; if so, adds it."""
         last = self.found[-1] if self.found else None
-        if not self.note_is_open or not isinstance(last, _Draft) or _FAREWELL.match(polite):
+        if not self.note_is_open or not isinstance(last, Draft) or _FAREWELL.match(polite):
             return False
         words = f"{last.saving.words[-1]}. {self.quotes.restore(polite)}"
-        self.found[-1] = _Draft(Saving(words=(*last.saving.words[:-1], words)))
+        self.found[-1] = Draft(Saving(words=(*last.saving.words[:-1], words)))
         return True
 
     def facts(self, words: str) -> tuple[Fact, ...]:
@@ -111,7 +127,10 @@ class _Reader:
             return ()
         asked = forecasts.weather_spots(words, self.quotes)
         if asked is not None:
-            return tuple(self.place(spot) for spot in asked)
+            more = forecasts.asks_more(words, asked, self.quotes)
+            return tuple(asking(self.place(spot), more) for spot in asked)
+        if converted := units.conversion(self.unquoted(words)):
+            return (Calculate(*converted),)
         sums = re.sub(r"^(?:what|how) about ", "", self.unquoted(words), flags=re.IGNORECASE)
         expressions = arithmetic.calculations(sums, self.last_expression())
         if expressions:
@@ -119,23 +138,33 @@ class _Reader:
         told = re.sub(r"^(?:tell|give|show|let)\s\w+\s(?:know\s)?", "", words)
         found = questions.queries(words, self.quotes, is_reference=references.refers(told))
         if found is None:
-            return tuple(Calculate(sum_) for sum_ in arithmetic.unmistakable(self.unquoted(words)))
+            return ()
+        asked_for = questions.is_question(told)
+        named = scope.may_be_looked_up(told) and all(map(scope.is_subject, found))
+        if (asked_for and not named) or any(map(scope.is_personal, found)):
+            return ()
         searched = any(isinstance(wish, Search) for wish in self.found)
         if not found and self.unread and not searched:
             subject = topics.named_in(self.unread[-1], self.quotes)
             return (Search(subject),) if subject else ()
-        return tuple(Search(query) for query in found)
+        return tuple(Search(query, asked_for) for query in found)
 
     def more_of_the_same(self, words: str) -> tuple[Fact, ...]:
         """What "and in Porto?" asks for after the weather, or "for B" after a search."""
-        match = _MORE.fullmatch(words)
-        if match is None or not self.found or not (match["about"] or match["link"]):
+        match, last = _MORE.fullmatch(words), next(iter(self.found[-1:] or self.context[-1:]), None)
+        if isinstance(last, (Weather, CapitalWeather)) and places.city_named(words):
+            return (Weather(words),)  # the next of a list
+        if match is None or not (match["about"] or match["link"]):
             return ()
-        more, last = match["more"], self.found[-1]
+        more = match["more"]
         if isinstance(last, (Weather, CapitalWeather)) and spots.looks_named(more):
-            if last == _NO_CITY:
+            if last == NO_CITY and self.found:
                 self.found.pop()
-            return tuple(self.place(spot) for spot in spots.spots(more, self.quotes))
+            listed = spots.spots(more, self.quotes)
+            if not self.found and not all(places.city_named(spot.name) for spot in listed):
+                return ()
+            odd = last.asks_more or forecasts.asks_more(words, listed, self.quotes)
+            return tuple(asking(self.place(spot), odd) for spot in listed)
         if isinstance(last, Search) and match["link"] and match["link"] in ("for ", "about "):
             found = questions.queries(f"search for {more}", self.quotes)
             return tuple(Search(query) for query in found or ())
@@ -155,96 +184,54 @@ class _Reader:
         if facts:
             return facts[-1].expression
         start = _START.fullmatch(self.unread[-1]) if self.unread else None
-        return start[1] if start else None
+        if start:
+            return start[1]
+        facts = [wish for wish in self.context if isinstance(wish, Calculate)]
+        return facts[-1].expression if facts and len(facts[-1].expression) < _LONGEST else None
 
     def place(self, spot: Spot) -> Weather | CapitalWeather:
         """The wish for a place; "there" is the place spoken of last."""
         if spot.name:
             return CapitalWeather(spot.name) if spot.of_capital else Weather(spot.name)
-        for wish in reversed(self.found):
-            if isinstance(wish, (Weather, CapitalWeather)) and wish != _NO_CITY:
+        for wish in reversed([*self.context, *self.found]):
+            if isinstance(wish, (Weather, CapitalWeather)) and wish != NO_CITY:
                 return wish
             if isinstance(wish, Search):
                 country = spots.country_of_capital(wish.query)
                 return CapitalWeather(country) if country else Weather(wish.query)
-        return _NO_CITY
+        return NO_CITY
 
     def wishes(self) -> tuple[Wish, ...]:
         """The wishes with every reference resolved."""
         spoken = (spots.mentioned(clause, self.quotes) for clause in self.unread)
         open_to = tuple(self.place(spot) for spot in next(filter(None, spoken), [Spot("")]))
-        items = [placed for item in self.found for placed in _placed(item, open_to)]
-        wishes: list[Wish] = []
-        saves: list[Save] = []
-        since = 0
-        for index, item in enumerate(items):
-            if isinstance(item, Read):
-                wishes.append(Read(tuple(dict.fromkeys(saves))))
-            elif not isinstance(item, _Draft):
-                wishes.append(item)
-            elif item.saving.words:
-                saves.extend(Save(text) for text in item.saving.words)
-                wishes.extend(saves[-len(item.saving.words) :])
-            else:
-                of = item.own or _meant(items, index, since, item.saving)
-                if not of and saves:
-                    continue  # 'note: "milk". Save it.' is one note
-                saves.append(Save(None, of))
-                wishes.append(saves[-1])
-                since = index
-        return tuple(dict.fromkeys(wishes))
+        return resolve(self.found, open_to, self.quotes)
 
 
-_NO_CITY = Weather("")
+_AND_MORE = re.compile(
+    r"\bnotes?,?\s(?:and|then)\s(?!(?:read|show|tell|list)\b)(\S.*)", re.IGNORECASE
+)
 _START = re.compile(r"(?:take\s|the\snumber\s)*(-?\d+(?:\.\d+)?)", re.IGNORECASE)
 _LONGEST = 600
 """Characters of the longest clause that can ask for a fact; a longer one is a document."""
 _MOST = 200
 """Clauses of a task that are read; a text of more is a document."""
-_KINDS: dict[str, tuple[type, ...]] = {
-    "weather": (Weather, CapitalWeather),
-    "calculation": (Calculate,),
-    "search": (Search,),
-}
 
 
-def _placed(item: Fact | Read | _Draft, places: tuple[Fact, ...]) -> list[Fact | Read | _Draft]:
-    """The item, with weather in an open place moved to the places that the task speaks of."""
-    if isinstance(item, _Draft) and _NO_CITY in item.own:
-        own = [place for fact in item.own for place in (places if fact == _NO_CITY else (fact,))]
-        return [_Draft(item.saving, tuple(own))]
-    return list(places) if item == _NO_CITY else [item]
-
-
-def _meant(
-    items: list[Fact | Read | _Draft], index: int, since: int, saving: Saving
-) -> tuple[Fact | Read, ...]:
-    """What a save refers to: facts since the last save, else before it, else after it."""
-
-    def facts(some: list[Fact | Read | _Draft]) -> tuple[Fact, ...]:
-        found = [item for item in some if not isinstance(item, (Read, _Draft))]
-        return tuple(dict.fromkeys(found))
-
-    before, recent, later = facts(items[:index]), facts(items[since:index]), facts(items[index:])
-    kinds = tuple(kind for name in saving.kinds for kind in _KINDS.get(name, ()))
-    for some in (recent, before, later) if kinds else ():
-        if chosen := tuple(fact for fact in some if isinstance(fact, kinds)):
-            return chosen
-    if "all" in saving.kinds and before:
-        return before
-    for name, place in (("first", 0), ("second", 1), ("third", 2), ("last", -1)):
-        if name in saving.kinds and len(before) > place:
-            return before[place:][:1]
-    reads = (item for item in items[:index] if isinstance(item, Read))
-    saved = any(isinstance(item, _Draft) for item in items[:index])
-    return recent or before or later or (() if saved else tuple(reads)[:1])
+def context(wishes: tuple[Wish, ...]) -> tuple[Fact, ...]:
+    """What a later task of the session can point at: "and times 2?", "and in Porto?", "save it"."""
+    return tuple(wish for wish in wishes if not isinstance(wish, (Save, Read, Unable)))
 
 
 @lru_cache(maxsize=512)  # every turn of a task reads the same words again
-def wishes_in(text: str) -> tuple[Wish, ...]:
-    """The wishes of a task, in the order in which its words put them."""
+def wishes_in(text: str, before: tuple[Fact, ...] = ()) -> tuple[Wish, ...]:
+    """The wishes of a task, in the order in which its words put them.
+
+    ``before`` is what the session's earlier tasks found out.
+    """
     prepared, quotes = prepare(text)
-    reader = _Reader(quotes)
-    for clause in clauses.split(prepared, quotes)[:_MOST]:
+    limited = limits.limit(prepared, quotes)
+    reader = _Reader(quotes, before)
+    for clause in clauses.split(limited.text, quotes)[:_MOST]:
         reader.clause(clause)
-    return reader.wishes()
+    return limits.granted(reader.wishes(), limited)
