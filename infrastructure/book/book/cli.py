@@ -7,7 +7,6 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -19,7 +18,7 @@ from book.lessons import agents
 from book.replay import command, demonstration, present
 from book.stage.simulating import TrialError
 from book.story.incident import IncidentError
-from book.testing import units
+from book.testing import installed, units
 from mock_claude import FaultScriptError
 
 app = typer.Typer(
@@ -121,7 +120,7 @@ def run_tests(
 ) -> None:
     """Run tests, types and lint of every folder, each in a process of its own."""
     out = present.console()
-    if not _testing().run(Book.find(), unit, out, thorough=thorough):
+    if not installed.running().run(Book.find(), unit, out, thorough=thorough):
         raise typer.Exit(FAILED)
 
 
@@ -156,7 +155,7 @@ def propagate(
 ) -> None:
     """Carry an edit of a step down the chain, then format, type-check and test what it touched."""
     out = present.console()
-    testing = _testing()
+    testing = installed.running()
     from book.propagation import run as flow
 
     book = Book.find()
@@ -198,19 +197,30 @@ def check(
     every: Annotated[bool, typer.Option(help="incidents on all later steps, too")] = False,
 ) -> None:
     """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
-    out = present.console()
-    _testing()
-    from book.check import checking
+    from book.check import reading
 
-    if not checking.run(Book.find(), out, fast=fast, every=every):
+    out = present.console()
+    if not fast:
+        installed.running()
+        from book.check import checking
+    held = reading.run(Book.find(), out) if fast else checking.run(Book.find(), out, every=every)
+    if not held:
         raise typer.Exit(FAILED)
 
 
 @app.command("generate")
-def generate_blocks() -> None:
+def generate_blocks(
+    measured: Annotated[bool, typer.Option(help="also run the blocks of measured figures")] = False,
+) -> None:
     """Write the generated blocks of READMEs and workflow anew."""
     book = Book.find()
-    for path in generate.write(book, units.blocks(book)):
+    written = generate.write(book, units.blocks(book))
+    if measured:
+        installed.running()
+        from book.check import checking
+
+        written += checking.measure(book)
+    for path in written:
         print(path.relative_to(book.root))
 
 
@@ -222,16 +232,6 @@ def list_units(
     book = Book.find()
     found = units.changed(book, since) if since else units.units(book)
     print(json.dumps([unit.name for unit in found]))
-
-
-def _testing() -> ModuleType:
-    """The parts that need pytest: a reader who only replays incidents has not installed it."""
-    try:
-        from book.testing import running as testing
-    except ModuleNotFoundError as missing:
-        todo = "`make test` or `uv sync --all-packages` installs what tests need"
-        raise ChainError(f"{missing.name} is not installed; {todo}") from None
-    return testing
 
 
 def main() -> None:

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+from book.check.counts import counts
+from book.check.dependencies import undeclared, unimported
+from book.check.docstrings import docstrings
+from book.check.figures import measured_figures
 from book.check.finding import Rule
-from book.check.imports import imports
+from book.check.imports import foreign, imports
 from book.check.inventory import inventory
+from book.check.leaks import secrets
+from book.check.links import links
+from book.check.models import model_ids
+from book.check.modes import modes, typed
+from book.check.names import commands, named
+from book.check.picture import picture
+from book.check.proofs import proofs
+from book.check.readmes import notes, readme_sections
+from book.check.stages import stages
+from book.check.state import module_state
 from book.check.steps import completeness, drift, size_of_lessons
-from book.check.texts import checklists, commands, generated, links, model_ids, picture
+from book.check.texts import checklists, generated
+from book.check.unused import unused_modules
 
 READING: tuple[Rule, ...] = (
     drift,
     size_of_lessons,
     completeness,
-    imports,
+    modes,
     inventory,
-    links,
-    model_ids,
+    # code
+    imports,
+    foreign,
+    undeclared,
+    unimported,
+    unused_modules,
+    module_state,
+    typed,
+    # texts
     generated,
     checklists,
-    picture,
+    readme_sections,
+    notes,
+    links,
     commands,
+    named,
+    counts,
+    measured_figures,
+    docstrings,
+    model_ids,
+    picture,
+    # the rest
+    proofs,
+    secrets,
+    stages,
 )
