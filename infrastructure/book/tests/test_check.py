@@ -31,17 +31,6 @@ from book.testing.running import IMPORTS
 from book.testing.units import changed
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("repository"))
-
-
-@pytest.fixture
-def copy(made: Copy) -> Iterator[Copy]:
-    yield made
-    made.restore()
-
-
 def test_an_undamaged_copy_has_no_findings(copy: Copy) -> None:
     assert reading.findings(copy.book()) == []
 

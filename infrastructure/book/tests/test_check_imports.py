@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from damaged import Copy, Damage, adds, both, edits
 
@@ -17,17 +15,6 @@ ONE, TWO = "chapters/chapter-01-production-mindset", "chapters/chapter-02-reliab
 READY, RELY = f"{ONE}/readiness", f"{TWO}/reliability"
 STEP, BOOK = f"{TWO}/with-retries", "infrastructure/book/book"
 SIMULATOR = "infrastructure/mock-claude/mock_claude"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("repository"))
-
-
-@pytest.fixture
-def copy(made: Copy) -> Iterator[Copy]:
-    yield made
-    made.restore()
 
 
 LATE = "\n\ndef late() -> object:\n    {}\n"

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,17 +46,6 @@ KEYS = [
     f"Authorization: Bearer {DRAWN}",
     "client_secret=" + "9f86d081884c7d659a2feaa0c55ad015",  # pragma: allowlist secret
 ]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("repository"))
-
-
-@pytest.fixture
-def copy(made: Copy) -> Iterator[Copy]:
-    yield made
-    made.restore()
 
 
 def linked(name: str, to: str) -> Damage:

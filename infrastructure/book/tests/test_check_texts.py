@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,17 +22,6 @@ ONE, TWO = "chapters/chapter-01-production-mindset", "chapters/chapter-02-reliab
 RELY, STEP = f"{TWO}/reliability", f"{TWO}/with-retries"
 README, SVG = f"{STEP}/README.md", "scoreboard.svg"
 OLD = "claude-3-opus-20240229"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy(tmp_path_factory.mktemp("repository"))
-
-
-@pytest.fixture
-def copy(made: Copy) -> Iterator[Copy]:
-    yield made
-    made.restore()
 
 
 def section(title: str, text: str, name: str = README) -> Damage:

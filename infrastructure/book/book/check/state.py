@@ -73,7 +73,9 @@ def _found(tree: ast.Module, *, caches: bool, rebinds: bool) -> Iterator[tuple[i
                 for name, value in _bound(inner):
                     if not _copied(node, inner) and (why := _moves(value)):
                         yield inner.lineno, f"{node.name}.{name}", why
-    for each in ast.walk(tree):
+    every = list(ast.walk(tree))
+    tables &= {target.id for target in map(_target, every) if target is not None}
+    for each in every:
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
             if tables or rebinds:
                 yield from _changed(each, tables)
@@ -172,13 +174,19 @@ def _changed(
             own.add(node.id)
     tables = tables - (own - shared)
     for node in inside if tables else ():
-        target: ast.expr | None = None
-        if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            target = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            target = node.func.value if node.func.attr in CHANGING else None
-        if isinstance(target, ast.Name) and target.id in tables:
+        target = _target(node)
+        if target is not None and target.id in tables:
             yield target.lineno, target.id, "a function changes it"
+
+
+def _target(node: ast.AST) -> ast.Name | None:
+    """The name whose object a node changes: ``NAME[k] = v``, ``NAME.x = v``, ``NAME.append(v)``."""
+    changed: ast.expr | None = None
+    if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        changed = node.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        changed = node.func.value if node.func.attr in CHANGING else None
+    return changed if isinstance(changed, ast.Name) else None
 
 
 def _copied(node: ast.ClassDef, inner: ast.stmt) -> bool:
