@@ -1,7 +1,7 @@
 """Rule on functions of test modules: each is collected, called or requested.
 
-Prevents a test that is none because of its name (``tst_x``, ``check_y``), and a helper or fixture
-that went out of use and still looks as if it held something.
+Prevents a test that is none because of its name (a slip of the pen in ``test_``), and a helper or
+fixture that went out of use and still looks as if it held something.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Definition:
 
     @property
     def key(self) -> str:
-        """As pytest names it: ``tests/test_x.py::TestY::test_z``, the file from the root."""
+        """As pytest names it: file, classes and name joined by ``::``, the file from the root."""
         return "::".join((self.source.name, *self.within, self.name))
 
     @property
