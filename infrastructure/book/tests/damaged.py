@@ -10,8 +10,8 @@ from pathlib import Path
 
 from book.chain.chain import Book
 from book.chain.files import listed
+from book.chain.sources import Sources, sources
 from book.check.finding import Finding, Rule
-from book.check.sources import Sources, sources
 
 GIT = {
     **os.environ,

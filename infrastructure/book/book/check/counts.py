@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 
 from book.chain.chain import Book
+from book.chain.sources import sources
 from book.check import markdown
 from book.check.finding import Finding
 from book.check.names import CONSOLE
-from book.check.sources import sources
 
 WORDS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),

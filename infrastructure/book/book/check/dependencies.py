@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from book.chain.chain import BASELINE, Book
+from book.chain.sources import Sources, sources
 from book.check.finding import Finding
 from book.check.imports import AGENTS, HARNESS_HOME, owner
 from book.check.projects import FILE, Project, distribution, packages, project_of, projects
-from book.check.sources import Sources, sources
 
 
 def undeclared(book: Book) -> Iterator[Finding]:

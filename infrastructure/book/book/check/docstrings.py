@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
+from book.chain.sources import WORD, Sources, sources
 from book.check.finding import Finding
 from book.check.projects import packages
-from book.check.sources import WORD, Sources, sources
 
 TICKED = re.compile(r"(?<!`)(`{1,2})(?!`)([^`\n]+)\1(?!`)")
 FILE = re.compile(r"(?<![\w/.*<{-])((?:[\w.-]+/)*[\w-]+\.(?:py|toml|md|yml|csv|svg))(?![\w/])")

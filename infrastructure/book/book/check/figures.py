@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from book.chain.chain import Book
 from book.chain.deciding import Deciding
+from book.chain.sources import sources
 from book.check.finding import Finding
 from book.check.names import CONSOLE
-from book.check.sources import sources
 
 FAR, FAR_SHARE = 0.20, 5.0  # a share's bound is in points
 CHECK, MEASURED = "check", "measured"

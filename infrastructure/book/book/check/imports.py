@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book, Chapter
+from book.chain.sources import Sources, sources
 from book.check.finding import Finding
-from book.check.sources import Sources, sources
 
 SIMULATOR, HARNESS = "mock_claude", "book"
 SIMULATOR_HOME, HARNESS_HOME = "infrastructure/mock-claude/", "infrastructure/book/book/"

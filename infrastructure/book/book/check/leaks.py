@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
+from book.chain.sources import sources
 from book.check.finding import Finding
-from book.check.sources import sources
 
 ALLOWED = "pragma: allowlist secret"
 ALLOWED_NEXT = "pragma: allowlist nextline secret"

@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from book.chain.chain import Book
+from book.chain.sources import Sources, sources
 from book.check import markdown
 from book.check.finding import Finding
-from book.check.sources import Sources, sources
 
 OUTSIDE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 LINES = re.compile(r"L(\d+)(?:C\d+)?(?:-L?(\d+)(?:C\d+)?)?")

@@ -13,9 +13,9 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
+from book.chain.sources import sources
 from book.check.finding import Finding
 from book.check.imports import TEST
-from book.check.sources import sources
 from mock_claude.api.catalog import PRICES, RETIRES_ON
 
 FAMILIES = "fable|mythos|opus|sonnet|haiku|instant"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from book.chain.chain import Book
 from book.chain.files import inherited
+from book.chain.sources import sources
 from book.check.finding import Finding
 from book.check.projects import packages
-from book.check.sources import sources
 
 
 def modes(book: Book) -> Iterator[Finding]:

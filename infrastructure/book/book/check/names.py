@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from book.chain.chain import Book, ChainError
+from book.chain.sources import sources
 from book.check import markdown
 from book.check.finding import Finding
 from book.check.settings import known_in
-from book.check.sources import sources
 
 CONSOLE = re.compile(r"^```console(?P<mark>[^\n`]*)\n(?P<body>.*?)^```", re.DOTALL | re.MULTILINE)
 MAX_UNMARKED = 5

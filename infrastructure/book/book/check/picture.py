@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from html import unescape
 
 from book.chain.chain import Book, Step
+from book.chain.sources import sources
 from book.check.finding import Finding
-from book.check.sources import sources
 from book.scoreboard.picture import label
 
 FILE = "scoreboard.svg"

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from book.chain.chain import Book
-from book.check.sources import Sources, sources
+from book.chain.sources import Sources, sources
 
 FILE = "pyproject.toml"
 # Imports whose distribution has another name. All others: the same, with hyphens.

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 
 from book.chain.chain import Book
+from book.chain.sources import sources
 from book.check.finding import Finding
 from book.check.names import is_target, targets
-from book.check.sources import sources
 
 FILE, PLANNED = "proofs.toml", "planned"
 

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 
 from book.chain.chain import Book, Step
+from book.chain.sources import sources
 from book.check import markdown
 from book.check.finding import Finding
 from book.check.markdown import Line
-from book.check.sources import sources
 
 SECTIONS = ("Try it", "What changed", "What it costs", "What can still go wrong")
 CHAPTER_SECTIONS = (

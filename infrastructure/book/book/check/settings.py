@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from book.chain.chain import Book, Step
-from book.check.sources import sources
+from book.chain.sources import sources
 
 VARIABLE = re.compile(r"^#? ?((?:AGENT|ANTHROPIC)_[A-Z0-9_]+)=", re.MULTILINE)
 

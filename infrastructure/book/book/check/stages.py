@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from book.chain.chain import Book
+from book.chain.sources import sources
 from book.check.finding import Finding
-from book.check.sources import sources
 
 RUN, WORKFLOW = ".ci/run", ".github/workflows/tests.yml"
 # What must be there, by a pattern of the command and as a person would write it. One list: whoever

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
+from book.chain.sources import Sources, sources
 from book.check.finding import Finding
 from book.check.imports import TEST, owner
 from book.check.projects import packages
-from book.check.sources import Sources, sources
 
 # The state that there is, each with its reason.
 LISTED = {

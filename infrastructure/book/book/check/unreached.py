@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
+from book.chain.sources import Sources, sources
 from book.check.finding import Finding
 from book.check.imports import TEST, owner
 from book.check.projects import packages
-from book.check.sources import Sources, sources
 
 ENTRIES = {"agent.py", "service.py", "__main__.py"}  # what `python FILE` or a server starts
 STARTED = {"incidents", "exercises", "."}  # folders of a chapter whose files are started by path

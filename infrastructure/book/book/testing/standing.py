@@ -7,15 +7,14 @@ that a second of its name replaces. Nothing here imports pytest.
 from __future__ import annotations
 
 import ast
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeAlias
 
+from book.chain import sources as files
 from book.chain.chain import Book
-from book.chain.files import texts
 from book.testing.units import Unit, units
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -66,16 +65,14 @@ def sources(book: Book, below: Sequence[Path] | None = None) -> list[Source]:
     Of the whole repository, or ``below`` some folders. What is no Python is left out: lint says so,
     with the place.
     """
-    found = []
-    for path in texts(book):
+    found, read = [], files.sources(book)
+    for name in read.python:
+        path, text = book.root / name, read.text(name) or ""
         asked = below is None or any(path.is_relative_to(folder) for folder in below)
-        if path.suffix == ".py" and asked:
-            name = path.relative_to(book.root).as_posix()
-            text = path.read_text(encoding="utf-8")
-            if "def test_" in text or _is_collected(path) or is_test_folder(name):
-                with contextlib.suppress(SyntaxError, ValueError):
-                    tree = ast.parse(text)
-                    found.append(Source(name, path, text, tree, tuple(ast.walk(tree))))
+        if asked and ("def test_" in text or _is_collected(path) or is_test_folder(name)):
+            tree = read.parsed(name)
+            if tree is not None:
+                found.append(Source(name, path, text, tree, read.nodes(name)))
     return [each for each in found if _holds_tests(each)]
 
 

@@ -1,4 +1,4 @@
-"""The repository's files as the rules see them: listed, read and parsed once for all rules.
+"""The repository's files as rules see them: listed, read and parsed once for all of them.
 
 Prevents a check that parses sixty copies of one file twenty times. What is found out about a file
 depends on its text alone, so files with the same text share it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -57,6 +58,7 @@ class Sources:
         self.python = [name for name in self.names if name.endswith(".py")]
         self._texts: dict[str, str | None] = {}
         self._trees: dict[str, ast.Module | None] = like._trees if like else {}
+        self._nodes: dict[str, tuple[ast.AST, ...]] = like._nodes if like else {}
         self._facts: dict[str, Facts] = like._facts if like else {}
 
     def text(self, name: str) -> str | None:
@@ -74,20 +76,31 @@ class Sources:
         """The lines of a file with their numbers; none if it is no text."""
         return list(enumerate((self.text(name) or "").splitlines(), 1))
 
-    def tree(self, name: str) -> ast.Module:
-        """A Python file, parsed; empty where it is no Python, which lint says with the place."""
+    def parsed(self, name: str) -> ast.Module | None:
+        """A Python file, parsed; None where it is no Python, which lint says with the place."""
         text = self.text(name) or ""
         if text not in self._trees:
             try:
                 self._trees[text] = ast.parse(text)
             except (SyntaxError, ValueError):
                 self._trees[text] = None
-        return self._trees[text] or ast.Module([], [])
+        return self._trees[text]
+
+    def tree(self, name: str) -> ast.Module:
+        """The same; empty where it is no Python."""
+        return self.parsed(name) or ast.Module([], [])
+
+    def nodes(self, name: str) -> tuple[ast.AST, ...]:
+        """Every node of the tree, as ``ast.walk`` gives them."""
+        text = self.text(name) or ""
+        if text not in self._nodes:
+            self._nodes[text] = tuple(ast.walk(self.tree(name)))
+        return self._nodes[text]
 
     def facts(self, name: str) -> Facts:
         text = self.text(name) or ""
         if text not in self._facts:
-            self._facts[text] = _facts(self.tree(name))
+            self._facts[text] = _facts(self.nodes(name))
         return self._facts[text]
 
     def imported(self, name: str) -> list[tuple[int, str]]:
@@ -115,10 +128,10 @@ def sources(book: Book, like: Sources | None = None) -> Sources:
     return found
 
 
-def _facts(tree: ast.Module) -> Facts:
+def _facts(nodes: Iterable[ast.AST]) -> Facts:
     facts = Facts()
     documents = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         kind = type(node)  # most are neither of these; a look-up tells quicker than isinstance
         if kind is ast.Name:
             facts.names.add(node.id)  # type: ignore[attr-defined]
