@@ -93,7 +93,7 @@ diff-%: .venv/.installed-book
 	@$(BOOK) diff $*
 
 .PHONY: check
-check: .venv/.installed-all
+check: .venv/.installed-$(if $(FAST),book,all)
 	@$(BOOK) check $(if $(FAST),--fast) $(if $(EVERY),--every) $(if $(FRESH),--fresh) $(if $(SHARD),--shard "$(SHARD)") $(if $(DRAW),--draw "$(DRAW)") $(if $(UNJUDGED),--unjudged "$(UNJUDGED)" || [ $$? -eq 3 ])
 
 .PHONY: propagate

@@ -89,13 +89,3 @@ def test_no_file_but_the_lock_names_a_package_index() -> None:
 @pytest.mark.parametrize("name", ["incidents", "tests", "exercises"])
 def test_folders_that_are_on_the_path_are_no_packages(name: str) -> None:
     assert list(ROOT.glob(f"chapters/*/{name}/__init__.py")) == []
-
-
-def test_every_link_in_a_readme_leads_to_something() -> None:
-    broken = []
-    for path in tracked_files():
-        if path.suffix == ".md":
-            for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8")):
-                if not target.startswith("http") and not (path.parent / target).exists():
-                    broken.append(f"{path.relative_to(ROOT)}: {target}")
-    assert broken == []

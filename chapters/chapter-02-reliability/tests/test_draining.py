@@ -270,7 +270,7 @@ async def test_a_closer_that_fails_is_logged_and_the_next_one_runs(
 ) -> None:
     class Redis:
         async def aclose(self) -> NoReturn:
-            raise ConnectionError("redis://:hunter2@cache.example")
+            raise ConnectionError("redis://:hunter2@cache.example")  # pragma: allowlist secret
 
     service = Service(DrainSettings(pause_s=0))
     leaving = service.leave(Redis().aclose, service.closer("logs"))

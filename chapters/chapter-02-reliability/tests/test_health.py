@@ -23,7 +23,7 @@ from reliability.health import (
     Startup,
 )
 
-SECRET = "redis://:hunter2@cache.example"
+SECRET = "redis://:hunter2@cache.example"  # pragma: allowlist secret
 
 
 class Clock:

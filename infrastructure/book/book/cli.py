@@ -17,6 +17,7 @@ from book.replay import command, demonstration, present
 from book.replay.closing import FAILED, UNJUDGED
 from book.stage.simulating import TooBusy, TrialError
 from book.story.incident import IncidentError
+from book.testing import installed
 from mock_claude import FaultScriptError
 
 app = typer.Typer(
@@ -120,7 +121,7 @@ def run_tests(
     """Run tests, types and lint of every folder, each in a process of its own."""
     out = present.console()
     asked = {"thorough": thorough, "everything": everything, "times": times}
-    if not upkeep.needs_tests().run(Book.find(), unit, out, **asked):
+    if not installed.running().run(Book.find(), unit, out, **asked):
         raise typer.Exit(FAILED)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from book.chain import generate
-from book.chain.chain import Book, ChainError
+from book.chain.chain import Book
 from book.replay import present
-from book.testing import units
+from book.testing import installed, units
 
 app = typer.Typer()
 FAILED = 1
@@ -27,7 +26,7 @@ def propagate(
 ) -> None:
     """Carry an edit of a step down the chain, then format, type-check and test what it touched."""
     out = present.console()
-    testing = needs_tests()
+    testing = installed.running()
     from book.propagation import run as flow
 
     book = Book.find()
@@ -63,21 +62,35 @@ def check(
     ] = 0.25,
 ) -> None:
     """Hold the chain together: drift, lessons, incidents, imports, links, generated blocks."""
-    needs_tests()
+    book, out = Book.find(), present.console()
+    if fast:
+        from book.check import reading
+
+        if not reading.run(book, out):
+            raise typer.Exit(FAILED)
+        return
+    installed.running()
     from book.check import checking
 
-    book = Book.find()
     wanted = checking.Wanted.of(
-        book, fast=fast, every=every, fresh=fresh, shard=shard, draw_s=draw, unjudged=unjudged
+        book, every=every, fresh=fresh, shard=shard, draw_s=draw, unjudged=unjudged
     )
-    raise typer.Exit(checking.run(book, present.console(), wanted))
+    raise typer.Exit(checking.run(book, out, wanted))
 
 
 @app.command("generate")
-def generate_blocks() -> None:
+def generate_blocks(
+    measured: Annotated[bool, typer.Option(help="also run the blocks of measured figures")] = False,
+) -> None:
     """Write the generated blocks of READMEs and workflow anew."""
     book = Book.find()
-    for path in generate.write(book, units.blocks(book)):
+    written = generate.write(book, units.blocks(book))
+    if measured:
+        installed.running()
+        from book.check import checking
+
+        written += checking.measure(book)
+    for path in written:
         print(path.relative_to(book.root))
 
 
@@ -89,13 +102,3 @@ def list_units(
     book = Book.find()
     found = units.changed(book, since) if since else units.units(book)
     print(json.dumps([unit.name for unit in found]))
-
-
-def needs_tests() -> ModuleType:
-    """The parts that need pytest: a reader who only replays incidents has not installed it."""
-    try:
-        from book.testing import running as testing
-    except ModuleNotFoundError as missing:
-        todo = "`make test` or `uv sync --all-packages` installs what tests need"
-        raise ChainError(f"{missing.name} is not installed; {todo}") from None
-    return testing

@@ -1,80 +1,40 @@
 """Each rule catches its mutation, names the file and says how to mend it."""
 
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from damaged import Copy, Damage, edit, git
 
 from book.chain import generate
 from book.chain.chain import Book
 from book.chain.kept import Kept
-from book.check import checking, lessons, rules, steps, tests
-from book.check.finding import Finding
+from book.check import (
+    checking,
+    commands,
+    figures,
+    imports,
+    inventory,
+    lessons,
+    links,
+    models,
+    names,
+    reading,
+    readmes,
+    steps,
+    texts,
+)
+from book.check.finding import Finding, Rule
 from book.check.lessons import Ended
 from book.stage.processes import Processes
 from book.testing.exceptions import Exceptions, Skip
 from book.testing.running import IMPORTS
 from book.testing.units import changed
 
-GIT = {
-    **os.environ,
-    "GIT_AUTHOR_NAME": "A",
-    "GIT_AUTHOR_EMAIL": "a@example.org",
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@example.org",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-}
 
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["git", *words], cwd=folder, env=GIT, capture_output=True, text=True, check=True
-    )
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def names() -> list[str]:
-    """This repository's files but the infrastructure's code, which no rule here reads."""
-    listed = git(Book.find().root, "ls-files", "-co", "--exclude-standard").splitlines()
-    return [n for n in listed if not (n.startswith("infrastructure/") and n.endswith(".py"))]
-
-
-@pytest.fixture
-def copy(names: list[str], tmp_path: Path) -> Book:
-    """Those files in a folder of their own, to be damaged."""
-    root = Book.find().root
-    target = tmp_path / "copy"
-    for name in names:
-        if (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, target / name)
-    return Book(target)
-
-
-def commit(book: Book) -> None:
-    git(book.root, "init", "-q")
-    git(book.root, "add", "-A")
-    git(book.root, "commit", "-qm", "as it is")
-
-
-def findings(book: Book) -> list[Finding]:
-    """Of all rules that read, but those on tests (see test_guards_of_tests.py)."""
-    asked = [rule for rule in rules.READING if rule is not tests.tests]
-    return [found for rule in asked for found in rule(Book(book.root))]
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-def test_an_undamaged_copy_has_no_findings(copy: Book) -> None:
-    assert findings(copy) == []
+def test_an_undamaged_copy_has_no_findings(copy: Copy) -> None:
+    assert reading.findings(copy.book()) == []
 
 
 STEP = "chapters/chapter-02-reliability/with-retries"
@@ -144,46 +104,43 @@ def unsolved_incident(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "where", "mend"),
+    ("rule", "damage", "where", "mend"),
     [
-        (inherited_line, f"{STEP}/tools.py", "book propagate"),
-        (declared_but_equal, STEPS_TOML, 'remove "tools.py"'),
-        (later_import, f"{PACKAGE}/pricing.py:", "earlier chapters"),
-        (retired_model, "README.md:", "claude-sonnet-5-5"),
-        (undeclared_file, f"{STEP}/helpers.py", "changes of with-retries"),
-        (forty_one_lines, f"{STEP}/agent.py", "book diff"),
-        (broken_link, f"{STEP}/README.md:", "path"),
-        (stale_block, f"{STEP}/README.md:", "book generate"),
-        (missing_target, "README.md:", "make help"),
-        (empty_section, f"{STEP}/README.md", "write it"),
-        (unnamed_step, STEPS_TOML, "with-retries-twice"),
-        (unnamed_module, f"{PACKAGE}/unnamed.py", "steps.toml"),
-        (unsolved_incident, STEPS_TOML, "new-trouble"),
+        (steps.drift, inherited_line, f"{STEP}/tools.py", "book propagate"),
+        (steps.drift, declared_but_equal, STEPS_TOML, 'remove "tools.py"'),
+        (imports.imports, later_import, f"{PACKAGE}/pricing.py:", "earlier chapters"),
+        (models.model_ids, retired_model, "README.md:", "claude-sonnet-5-5"),
+        (steps.drift, undeclared_file, f"{STEP}/helpers.py", "changes of with-retries"),
+        (steps.size_of_lessons, forty_one_lines, f"{STEP}/agent.py", "book diff"),
+        (links.links, broken_link, f"{STEP}/README.md:", "path"),
+        (texts.generated, stale_block, f"{STEP}/README.md:", "book generate"),
+        (names.commands, missing_target, "README.md:", "make help"),
+        (readmes.readme_sections, empty_section, f"{STEP}/README.md", "write it"),
+        (inventory.inventory, unnamed_step, STEPS_TOML, "with-retries-twice"),
+        (inventory.inventory, unnamed_module, f"{PACKAGE}/unnamed.py", "steps.toml"),
+        (inventory.inventory, unsolved_incident, STEPS_TOML, "new-trouble"),
     ],
 )
 def test_a_mutation_is_caught_with_the_file_and_the_mend(
-    copy: Book, damage: Callable[[Path], None], where: str, mend: str
+    copy: Copy, rule: Rule, damage: Damage, where: str, mend: str
 ) -> None:
-    damage(copy.root)
-    found = findings(copy)
+    found = copy.found(rule, damage)
     assert any(each.where.startswith(where) and mend in each.mend for each in found), found
 
 
-def test_forty_changed_lines_are_allowed(copy: Book) -> None:
+def test_forty_changed_lines_are_allowed(copy: Copy) -> None:
     forty_one_lines(copy.root)
     edit(copy.root / STEP / "agent.py", "A0 = 0\n", "")
     assert not list(steps.size_of_lessons(Book(copy.root)))
 
 
-def test_generating_mends_a_stale_block_and_nothing_else(copy: Book) -> None:
-    commit(copy)
+def test_generating_mends_a_stale_block_and_nothing_else(copy: Copy) -> None:
     stale_block(copy.root)
     assert generate.write(Book(copy.root), {}) == [copy.root / STEP / "README.md"]
     assert git(copy.root, "status", "--short") == ""
 
 
-def test_a_change_touches_the_units_that_it_can_break(copy: Book) -> None:
-    commit(copy)
+def test_a_change_touches_the_units_that_it_can_break(copy: Copy) -> None:
 
     def after(name: str) -> list[str]:
         with (copy.root / name).open("a", encoding="utf-8") as file:
@@ -349,9 +306,42 @@ def test_a_later_step_that_breaks_an_earlier_lesson_is_found(
 def test_a_readme_command_whose_output_changed_is_found(small: Book, processes: Processes) -> None:
     readme = small.root / "README.md"
     block = "```console check\n$ python -c \"print('it took', 1.5, 's')\"\nit took {} s\n```\n"
-    readme.write_text(block.format("0.25"), encoding="utf-8")
+    readme.write_text(block.format("1.5"), encoding="utf-8")
     assert run_rules(small, processes) == []
-    readme.write_text(block.format("0.25 long"), encoding="utf-8")
-    (found,) = run_rules(small, processes)
-    assert found.where == "README.md:1"
-    assert "it took 1.5 s" in found.what
+    for other in ("1.4", "1.5 long"):
+        readme.write_text(block.format(other), encoding="utf-8")
+        (found,) = run_rules(small, processes)
+        assert found.where == "README.md:1"
+        assert "it took 1.5 s" in found.what
+
+
+def test_the_rules_read_a_small_repository_too(small: Book) -> None:
+    (small.root / "pyproject.toml").unlink()
+    found = reading.findings(Book(small.root))
+    assert any("py.typed" in each.where for each in found)
+    assert any(each.where == ".ci/run" for each in found)
+
+
+def test_measured_figures_are_written_down_and_may_move_within_bounds(
+    small: Book, processes: Processes
+) -> None:
+    readme, clock = small.root / "README.md", small.root / "clock.txt"
+    shown = "$ python -c \"print(open('clock.txt').read())\"\n{}\n"
+    block = "# Words\n\n```console check measured{}\n" + shown + "```\n\nThe end.\n"
+    clock.write_text("3 calls took 1.5 s", encoding="utf-8")
+    readme.write_text(block.format("", "not run yet: 0 s"), encoding="utf-8")
+    assert commands.measure(Book(small.root), processes) == [readme]
+    key = figures.code_key(Book(small.root), shown.format(""))
+    assert readme.read_text(encoding="utf-8") == block.format(f"={key}", "3 calls took 1.5 s")
+    assert list(figures.measured_figures(Book(small.root))) == []
+
+    def says(text: str) -> list[str]:
+        clock.write_text(text, encoding="utf-8")
+        (block,) = figures.blocks(Book(small.root))
+        found = commands.commands_print(small, processes, block, "README.md:3")
+        assert all("--measured" in each.mend for each in found)
+        return [each.what for each in found]
+
+    assert says("3 calls took 1.7 s") == []
+    assert "1.5 s is now 1.9 s" in says("3 calls took 1.9 s")[0]
+    assert "something else" in says("4 calls took 1.5 s")[0]

@@ -6,7 +6,7 @@ import pytest
 from small_repository import Small
 
 from book.chain import checklist, generate
-from book.chain.chain import ChainError
+from book.chain.chain import Book, ChainError
 from book.check import rules, texts
 from book.check.finding import Finding
 
@@ -240,7 +240,7 @@ def test_a_test_is_looked_for_in_its_own_step_only(small: Small, name: str) -> N
 def test_what_pytest_collects_is_a_test_and_nothing_else(small: Small) -> None:
     path = small.root / CHAPTER / "tests/test_many.py"
     small.put(path, TESTS)
-    assert checklist.tests_in(path) == REAL
+    assert checklist.tests_in(Book(small.root), path) == REAL
 
 
 def test_a_file_that_is_no_python_is_left_to_lint(small: Small) -> None:

@@ -99,7 +99,8 @@ def test_pairs_that_are_known_do_not_run_again(
         for story, step in asked:
             holds = must_hold(book, story, step)
             checks = [asdict(at_least("success", 1.0 if holds else 0.1, 0.9))]
-            value = {"measured": "2026-11-28T12:10:03Z", "holds": holds, "checks": checks}
+            told = {"measured": "2026-11-28T12:10:03Z", "figure": None}
+            value = {**told, "holds": holds, "checks": checks}
             known.kept.put(known.key(story, step, SEED), value)
     assert len(asked) == 498
     processes = Processes((), tmp_path)  # none is started

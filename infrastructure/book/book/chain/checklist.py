@@ -19,6 +19,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from book.chain.chain import Book, ChainError, Chapter
+from book.chain.sources import sources
 from mock_claude.toml_places import line_of
 
 FILE = "checklist.toml"
@@ -169,7 +170,7 @@ def _missing_tests(book: Book, chapter: Chapter, shown: str) -> Iterator[Wrong]:
         for position, test in enumerate(line.tests):
             path, name = _place(chapter, test)
             if path not in known:
-                known[path] = tests_in(path)
+                known[path] = tests_in(book, path)
             names = known[path]
             if names is None or name in names:
                 continue
@@ -181,17 +182,15 @@ def _missing_tests(book: Book, chapter: Chapter, shown: str) -> Iterator[Wrong]:
             yield Wrong(f"{there}, which is said to hold: {line.says}", where, mend)
 
 
-def tests_in(path: Path) -> set[str] | None:
+def tests_in(book: Book, path: Path) -> set[str] | None:
     """Names of the tests in a file: functions, CLASS::TEST, and CLASS for all of its tests.
 
     Empty if there is no file; None if it is no Python, which lint says with the place.
     """
     if not path.is_file():
         return set()
-    try:
-        return set(_names(ast.parse(path.read_text(encoding="utf-8"))))
-    except SyntaxError:
-        return None
+    tree = sources(book).parsed(path.relative_to(book.root).as_posix())
+    return None if tree is None else set(_names(tree))
 
 
 def _names(node: ast.AST, within: str = "") -> Iterable[str]:

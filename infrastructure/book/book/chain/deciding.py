@@ -78,6 +78,15 @@ class Deciding:
         """The key of what a README's commands print; they may run anything but its tests."""
         return f"commands {where} {digest([*self.machine, body, *self._everything])}"
 
+    def printed(self, commands: str) -> str:
+        """What decides what commands print, on any machine; no key of a kept result."""
+        return digest([commands, *self._everything])
+
+    def files(self, name: str, files: Iterable[str]) -> str:
+        """The key of what some files, by their names, decide alone."""
+        lines = self.contents.lines(self.book.root / each for each in files)
+        return f"{name} {digest([*self.machine, *lines])}"
+
     @cached_property
     def machine(self) -> list[str]:
         """Python and the system, by name."""

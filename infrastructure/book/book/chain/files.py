@@ -25,12 +25,17 @@ UNFINISHED = ".book-part"  # how a file that is still being written ends
 
 
 def on_disk(folder: Path) -> list[str]:
-    """Names of the files in a step's folder that belong to the repository, sorted.
+    """Names of the files in a step's folder that belong to the repository, sorted."""
+    return [name for name in listed(folder) if (folder / name).is_file()]
+
+
+def listed(folder: Path) -> list[str]:
+    """The same with what is no plain file, such as a symbolic link that leads nowhere.
 
     Git decides what belongs (tracked, or new and not ignored); without git, every file that is not
     a cache, a secret or a note.
     """
-    listed = subprocess.run(
+    asked = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."],
         cwd=folder,
         capture_output=True,
@@ -38,12 +43,13 @@ def on_disk(folder: Path) -> list[str]:
         encoding="utf-8",
         check=False,
     )
-    if listed.returncode == 0:
-        names = {name for name in listed.stdout.split("\0") if name}
+    if asked.returncode == 0:
+        names = {name for name in asked.stdout.split("\0") if name}
     else:
-        found = (path.relative_to(folder) for path in folder.rglob("*"))
+        every = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+        found = (path.relative_to(folder) for path in every)
         names = {path.as_posix() for path in found if not IGNORED.intersection(path.parts)}
-    return sorted(name for name in names if (folder / name).is_file())
+    return sorted(n for n in names if (folder / n).is_symlink() or (folder / n).exists())
 
 
 def texts(book: Book) -> Iterator[Path]:

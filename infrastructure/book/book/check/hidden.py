@@ -14,6 +14,7 @@ from pathlib import Path
 from book.chain.chain import Book
 from book.chain.contents import Contents, is_test
 from book.chain.deciding import HARNESS, RUNS, SIMULATOR
+from book.chain.sources import sources
 from book.check.file_paths import leaving
 from book.check.finding import Finding, at
 
@@ -55,10 +56,7 @@ def _homes(book: Book) -> Iterator[tuple[Path, Path]]:
 
 
 def _in_file(book: Book, file: Path, home: Path) -> Iterator[Finding]:
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError, OSError):
-        return  # lint says so, with the place
+    tree = sources(book).tree(file.relative_to(book.root).as_posix())
     found = {(line, f"{what} hides what this rests on", MEND) for line, what in _loads(tree)}
     inside = f"a path built from __file__ leaves {home.relative_to(book.root).as_posix()}"
     found |= {(line, inside, STAY) for line in leaving(tree, file, home)}

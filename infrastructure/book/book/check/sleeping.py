@@ -81,12 +81,11 @@ def _owners(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.s
 def _in(node: ast.stmt, modules: set[str], names: set[str]) -> Iterator[tuple[int, str]]:
     """Each use of a sleep in ``node`` but that of zero seconds, which only lets others run."""
     zero = set()
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call):
-            given = [*call.args, *(keyword.value for keyword in call.keywords)][:1]
+    for each in ast.walk(node):  # a call comes before what is called
+        if isinstance(each, ast.Call):
+            given = [*each.args, *(keyword.value for keyword in each.keywords)][:1]
             if any(isinstance(value, ast.Constant) and value.value == 0 for value in given):
-                zero.add(id(call.func))
-    for each in ast.walk(node):
+                zero.add(id(each.func))
         if id(each) in zero:
             continue
         if _waits_for_nobody(each) or (isinstance(each, ast.While) and _reads_clock(each.test)):
@@ -146,6 +145,7 @@ def _jumps(
 
 
 def _names(node: ast.stmt) -> set[str]:
-    found = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-    found |= {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    nodes = list(ast.walk(node))
+    found = {each.id for each in nodes if isinstance(each, ast.Name)}
+    found |= {each.attr for each in nodes if isinstance(each, ast.Attribute)}
     return found | {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}

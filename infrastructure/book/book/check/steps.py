@@ -13,21 +13,8 @@ from book.chain import generate
 from book.chain.chain import Book
 from book.chain.files import OWN, WIRING_LIMIT, inherited, on_disk
 from book.check.finding import Finding, at
-from book.check.texts import LINK
 
-SECTIONS = ("Try it", "What changed", "What it costs", "What can still go wrong")
-CHAPTER_SECTIONS = (
-    "Problem",
-    "Principles",
-    "Implementation",
-    "Monitoring",
-    "Cost",
-    "Security",
-    "Trade-offs",
-    "Exercises",
-    "Key takeaways",
-    "Checkpoint questions",
-)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 COMPLETE = ("agent.py", "tools.py", "config.py", ".env.example", "test_agent.py", "README.md")
 
 
@@ -89,9 +76,7 @@ def completeness(book: Book) -> Iterator[Finding]:
                 yield Finding(f"{step.name} has no {name}", at(book, step.path / name), "write it")
         readme = step.path / "README.md"
         if readme.is_file():
-            text = readme.read_text(encoding="utf-8")
-            yield from _sections(book, readme, text, SECTIONS)
-            yield from _bullets(book, readme, text, first)
+            yield from _bullets(book, readme, readme.read_text(encoding="utf-8"), first)
         tests = step.path / "test_agent.py"
         if tests.is_file():
             source = tests.read_text(encoding="utf-8")
@@ -101,20 +86,6 @@ def completeness(book: Book) -> Iterator[Finding]:
                     at(book, tests),
                     "write one that takes the fixture `simulator`",
                 )
-    for chapter in book.chapters:
-        if chapter.steps and (chapter.path / "README.md").is_file():
-            readme = chapter.path / "README.md"
-            text = readme.read_text(encoding="utf-8")
-            yield from _sections(book, readme, text, CHAPTER_SECTIONS)
-
-
-def _sections(book: Book, readme: Path, text: str, wanted: tuple[str, ...]) -> Iterator[Finding]:
-    found = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
-    for name in wanted:
-        if name not in found:
-            yield Finding(f"the section {name!r} is missing", at(book, readme), "write it")
-        elif not found[name].strip() or re.search(r"\bTODO\b", found[name]):
-            yield Finding(f"the section {name!r} is not filled in", at(book, readme), "write it")
 
 
 def _bullets(book: Book, readme: Path, text: str, first: bool) -> Iterator[Finding]:

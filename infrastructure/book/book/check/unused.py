@@ -1,7 +1,7 @@
 """Rule on functions of test modules: each is collected, called or requested.
 
-Prevents a test that is none because of its name (``tst_x``, ``check_y``), and a helper or fixture
-that went out of use and still looks as if it held something.
+Prevents a test that is none because of its name (a slip of the pen in ``test_``), and a helper or
+fixture that went out of use and still looks as if it held something.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _sees(user: Source, owner: Source, imported: set[str]) -> bool:
 
 def _imports(source: Source) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name.rpartition(".")[2] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -169,24 +169,24 @@ def _registers(decorator: ast.expr) -> bool:
 def _mentions(body: list[ast.stmt]) -> set[str]:
     """Every name that code uses, asks for as an argument, or writes in a string."""
     found: set[str] = set()
-    texts = {id(each) for top in body for each in _docstrings(top)}
-    for node in (each for top in body for each in ast.walk(top)):
-        if isinstance(node, ast.Name):
-            found.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            found.add(node.attr)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found |= set() if id(node) in texts else set(WORD.findall(node.value))
+    docstrings = {id(e.value) for e in body if isinstance(e, ast.Expr)}
+    for node in (each for top in body for each in ast.walk(top)):  # what is around comes first
+        kind = type(node)  # a look-up tells quicker than isinstance
+        if kind is ast.Name:
+            found.add(node.id)  # type: ignore[attr-defined]
+        elif kind is ast.Attribute:
+            found.add(node.attr)  # type: ignore[attr-defined]
+        elif kind is ast.arg:
+            found.add(node.arg)  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and id(node) not in docstrings:
+                found.update(WORD.findall(node.value))
+        elif isinstance(node, ast.stmt) and (first := _first(node)) is not None:
+            docstrings.add(id(first))
     return found
 
 
-def _docstrings(top: ast.AST) -> Iterator[ast.Constant]:
-    for node in ast.walk(top):
-        body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            yield first.value
-    if isinstance(top, ast.Expr) and isinstance(top.value, ast.Constant):
-        yield top.value
+def _first(node: ast.stmt) -> ast.expr | None:
+    """The expression that a block begins with: a docstring, if it is a text."""
+    body = getattr(node, "body", None)
+    return body[0].value if body and isinstance(body[0], ast.Expr) else None

@@ -5,7 +5,7 @@ Prevents a picture that somebody drew: it is written from the cells of a scorebo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from book.replay.cells import Cell
@@ -27,11 +27,10 @@ def svg(cells: Sequence[Cell]) -> str:
     names = list(dict.fromkeys(cell.story.incident.name for cell in cells))
     steps = list(dict.fromkeys(cell.step.name for cell in cells))
     width, height = LEFT + COLUMN * len(steps) + 10, TOP + ROW * len(names) + 10
-    kept = {step: sum(cell.holds for cell in cells if cell.step.name == step) for step in steps}
-    told = ", ".join(f"{step} holds {number} of {len(names)}" for step, number in kept.items())
+    told = label({step: _held(cells, step) for step in steps}, len(names))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" role="img" aria-label="Scoreboard: {escape(told, quote=True)}">',
+        f'width="{width}" role="img" aria-label="{escape(told, quote=True)}">',
         f"<style>{STYLE}</style>",
     ]
     for place, step in enumerate(steps):
@@ -49,3 +48,14 @@ def svg(cells: Sequence[Cell]) -> str:
         middle = f'x="{x + COLUMN // 2}" y="{y + 17}" text-anchor="middle"'
         parts.append(f'<text class="word" {middle}>{word}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def label(held: Mapping[str, Sequence[str]], of: int) -> str:
+    """The picture in words, for who cannot see it: which incidents each step holds, by name."""
+    words = {0: "nothing", of: "all"}
+    parts = [f"{step} holds {words.get(len(n), ' and '.join(n))}" for step, n in held.items()]
+    return f"Scoreboard: {', '.join(parts)}"
+
+
+def _held(cells: Sequence[Cell], step: str) -> list[str]:
+    return [cell.story.incident.name for cell in cells if cell.step.name == step and cell.holds]

@@ -7,7 +7,6 @@ that a second of its name replaces. Nothing here imports pytest.
 from __future__ import annotations
 
 import ast
-import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +14,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeAlias
 
+from book.chain import sources as files
 from book.chain.chain import Book
-from book.chain.files import texts
 from book.testing import exceptions
 from book.testing.units import Unit, units
 
@@ -54,7 +53,7 @@ class Definition:
 
     @property
     def key(self) -> str:
-        """As pytest names it: ``tests/test_x.py::TestY::test_z``, the file from the root."""
+        """As pytest names it: file, classes and name joined by ``::``, the file from the root."""
         return "::".join((self.source.name, *self.within, self.name))
 
     @property
@@ -68,16 +67,14 @@ def sources(book: Book, below: Sequence[Path] | None = None) -> list[Source]:
     Of the whole repository, or ``below`` some folders. What is no Python is left out: lint says so,
     with the place.
     """
-    found = []
-    for path in texts(book):
+    found, read = [], files.sources(book)
+    for name in read.python:
+        path, text = book.root / name, read.text(name) or ""
         asked = below is None or any(path.is_relative_to(folder) for folder in below)
-        if path.suffix == ".py" and asked:
-            name = path.relative_to(book.root).as_posix()
-            text = path.read_text(encoding="utf-8")
-            if "def test_" in text or _is_collected(path) or is_test_folder(name):
-                with contextlib.suppress(SyntaxError, ValueError):
-                    tree = ast.parse(text)
-                    found.append(Source(name, path, text, tree, tuple(ast.walk(tree))))
+        if asked and ("def test_" in text or _is_collected(path) or is_test_folder(name)):
+            tree = read.parsed(name)
+            if tree is not None:
+                found.append(Source(name, path, text, tree, read.nodes(name)))
     return [each for each in found if _holds_tests(each)]
 
 

@@ -61,13 +61,13 @@ class Watching:
 
 
 def _named(item: pytest.Item) -> str:
-    """``TestX::test_y``, as in the file that it was found in, without its parameters."""
+    """Its class and name, as in the file that it was found in, without its parameters."""
     parts = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
     return "::".join((*parts, getattr(item, "originalname", None) or item.name))
 
 
 def _defined(item: pytest.Item) -> str:
-    """``FILE::Base::test_y``, where the function itself stands; empty if it is none."""
+    """File, class and name, joined by ``::``, where the function stands; empty if it is none."""
     function = getattr(item, "function", None)
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     name = getattr(function, "__qualname__", "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from types import MappingProxyType
 
 from mock_claude.model.reading.numbers import with_digits
 
@@ -20,12 +21,14 @@ _TABLE = {
     "day:86400|week:604800|fortnight:1209600",
     "volume": "ml millilitre milliliter:0.001|cl centilitre centiliter:0.01|litre liter l:1",
 }
-_FACTORS: dict[str, tuple[str, Decimal, str]] = {}
-for _kind, _row in _TABLE.items():
-    for _unit in _row.split("|"):
-        _names, _, _factor = _unit.partition(":")
-        for _name in _names.split():
-            _FACTORS[_name] = (_kind, Decimal(_factor), _names.split()[0])
+_FACTORS = MappingProxyType(
+    {
+        name: (kind, Decimal(unit.partition(":")[2]), unit.split()[0].partition(":")[0])
+        for kind, row in _TABLE.items()
+        for unit in row.split("|")
+        for name in unit.partition(":")[0].split()
+    }
+)
 _NUMBER = r"(?P<n>-?\d{1,12}(?:\.\d{1,9})?|an?|one)"
 _UNIT = r"\u00b0?\s?[a-z]{1,12}"
 _ASK = (
