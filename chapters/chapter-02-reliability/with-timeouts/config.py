@@ -22,7 +22,7 @@ BASE_URL = Field(validation_alias="ANTHROPIC_BASE_URL")
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 # What Kubernetes sets in each pod for a Service called agent, agent-api or the like: not ours.
 KUBERNETES = re.compile(
-    r"AGENT\w*_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TC|UD|SCT)P\w*|PORT(?==\w+:/))="
+    r"AGENT\w*_(SERVICE_(HOST|PORT(_\w+)?)=|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|PORT=(tcp|udp|sctp):)"
 )
 
 
