@@ -131,7 +131,8 @@ def test_a_mutation_is_caught_with_the_file_and_the_mend(
 def test_forty_changed_lines_are_allowed(copy: Copy) -> None:
     forty_one_lines(copy.root)
     edit(copy.root / STEP / "agent.py", "A0 = 0\n", "")
-    assert not list(steps.size_of_lessons(Book(copy.root)))
+    found = [each.where for each in steps.size_of_lessons(Book(copy.root))]
+    assert not [where for where in found if where.startswith(f"{STEP}/")]  # the next differs now
 
 
 def test_generating_mends_a_stale_block_and_nothing_else(copy: Copy) -> None:
