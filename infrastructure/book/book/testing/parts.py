@@ -20,6 +20,7 @@ from book.chain.files import replace
 from book.testing.units import Unit
 
 PART_S = 10.0
+MOST = 8  # parts of a unit: each imports, collects and makes its fixtures anew
 BYTES_A_SECOND = 4000.0  # of test code, on average over this repository
 GROWTH = 2.0  # at most, of what was expected, from one run to the next; no matter what is short
 SHORT_S = 2.0
@@ -87,12 +88,17 @@ def files_of(book: Book, unit: Unit, names: list[str]) -> list[str]:
 
 
 def split(seconds: Mapping[str, float]) -> list[list[Share]]:
-    """Test files in parts of about ``PART_S``, as even as may be, the longest part first."""
+    """Test files in parts of about ``PART_S``, as even as may be, the longest part first.
+
+    Where that would be more than ``MOST`` parts, they are longer.
+    """
     shares: dict[Share, float] = {}
+    whole = sum(seconds.values())
+    part_s = max(PART_S, whole / MOST)
     for file, total in seconds.items():
-        of = max(1, round(total / PART_S))
+        of = max(1, round(total / part_s))
         shares |= {Share(file, number, of): total / of for number in range(of)}
-    count = max(1, min(len(shares), math.ceil(sum(shares.values()) / PART_S)))
+    count = max(1, min(len(shares), math.ceil(whole / part_s)))
     parts: list[list[Share]] = [[] for _ in range(count)]
     for share in sorted(shares, key=lambda share: (-shares[share], share.file, share.number)):
         # Two shares of a file in one part would be one share.
