@@ -158,6 +158,8 @@ FORGOTTEN = "\ndef test_more():\n    assert make()\n"
         (f"{CHAPTER}/tests/words.py", "words.py, which pytest does not collect"),
         (f"{CHAPTER}/tests/tst_words.py", "which pytest does not collect"),
         (f"{CHAPTER}/first/agent_tests.py", "which pytest does not collect"),
+        (f"{CHAPTER}/tests/build/test_more.py", "in build/, a folder that pytest passes over"),
+        (f"{CHAPTER}/tests/deep/.old/test_more.py", "in .old/, a folder that pytest passes over"),
         (f"{CHAPTER}/test_more.py", "in no folder of tests"),
         (f"{CHAPTER}/test/test_more.py", "in no folder of tests"),
         (f"{CHAPTER}/words/test_more.py", "in no folder of tests"),
@@ -224,6 +226,22 @@ def test_a_test_where_pytest_does_not_look_is_found(small: Path, name: str, says
             "list",
         ),
         ("def test_m():\n    pytest.skip('needs luck')", "skip leaves a test out", "list"),
+        (
+            "@pytest.mark.skip(reason='needs podman')\ndef test_m():\n    assert make()",
+            "skip leaves a test out wherever it runs",
+            "asks the machine",
+        ),
+        (
+            "@pytest.mark.skipif(True, reason='needs podman')\ndef test_m():\n    assert make()",
+            "skipif leaves a test out wherever it runs",
+            "asks the machine",
+        ),
+        (
+            "class TestIt:\n    @pytest.mark.skipif(condition=1, reason='needs podman')\n"
+            "    def test_m(self):\n        assert make()",
+            "skipif leaves a test out wherever it runs",
+            "asks the machine",
+        ),
         ("np = pytest.importorskip('numpy')", "importorskip leaves", "list"),
         ("import unittest\n@unittest.skip('no')\ndef test_m():\n    assert make()", "'no'", "list"),
         (
