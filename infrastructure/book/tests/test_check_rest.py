@@ -27,7 +27,7 @@ PROOFS, STEP, RUN = f"{ONE}/proofs.toml", f"{TWO}/with-timeouts", ".ci/run"
 WORKFLOW = ".github/workflows/tests.yml"
 OWN = Book.find().root / ".uv" / ("Scripts" if os.name == "nt" else "bin")  # as make sets it up
 UV = shutil.which("uv") or shutil.which("uv", path=OWN)
-CHECK = 'make check DRAW=$DRAW_S | tee "$checked"\n'
+CHECK = 'make check DRAW=$DRAW_S UNJUDGED=0.1 | tee "$checked"\n'
 # Put together here, so that no file holds a text of such a shape.
 DRAWN = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7"  # pragma: allowlist secret
 KEYS = [
@@ -100,13 +100,19 @@ def mode(name: str, bits: int) -> Damage:
         (stages, edits(RUN, CHECK, f"# {CHECK}"), RUN, "make check"),
         (stages, edits(RUN, CHECK, "make check || true\n"), f"{RUN}:", "exit code"),
         (stages, edits(RUN, CHECK, 'echo "make check"\n'), RUN, "make check"),
+        (stages, edits(RUN, CHECK, '[ -n "$FULL" ] && make check\n'), f"{RUN}:", "condition"),
+        (stages, edits(RUN, CHECK, 'test -n "$FULL" && make check\n'), f"{RUN}:", "condition"),
+        (stages, edits(RUN, CHECK, "false && make check\n"), f"{RUN}:", "condition"),
+        (stages, edits(RUN, CHECK, f"if [ $FULL ]; then\n  {CHECK}fi\n"), f"{RUN}:", "condition"),
         (stages, edits(RUN, CHECK, "make check FAST=1\n"), RUN, "make check"),
         (stages, edits(RUN, CHECK, "make check SHARD=1/2\n"), RUN, "make check"),
+        (stages, edits(RUN, CHECK, "make check UNJUDGED=1\n"), RUN, "make check"),
+        (stages, edits(RUN, CHECK, "make check UNJUDGED=0.25\n"), RUN, "make check"),
         (stages, edits(RUN, ' "$check:make check DRAW=$DRAW_S"', ""), f"{RUN}:", "exit code"),
         (stages, edits(RUN, "set -uo pipefail\n", "set -u\n"), f"{RUN}:", "exit code"),
         (stages, edits(RUN, "make test-exports\n", "true\n"), RUN, "make test-exports"),
         (stages, edits(RUN, "make test |", "echo |"), RUN, "make test"),
-        (stages, edits(RUN, "\nmake chapter-02\n", "\n"), RUN, "make chapter-02"),
+        (stages, edits(RUN, "\nmake chapter-02 UNJUDGED=1\n", "\n"), RUN, "make chapter-02"),
         (stages, removes(RUN), RUN, "write it"),
         (stages, edits(WORKFLOW, "      - run: make check\n", ""), WORKFLOW, "make check"),
         (stages, edits(WORKFLOW, "- run: make test-exports", "- run: true"), WORKFLOW, "exports"),
@@ -216,7 +222,7 @@ def test_what_opens_nothing_is_no_secret(copy: Copy, line: str) -> None:
     ("rule", "damage"),
     [
         (stages, edits(RUN, CHECK, "time nice make check EVERY=1\n")),
-        (stages, edits(RUN, "\nmake chapter-02\n", "\nmake chapter-02 SEEDS=0-3\n")),
+        (stages, edits(RUN, "\nmake chapter-02 UNJUDGED=1\n", "\nmake chapter-02 SEEDS=0-3\n")),
         (stages, edits(WORKFLOW, ', "4/4"]', ', "4/4"] # not 5/5')),
         (stages, edits(WORKFLOW, "make sdk-suite", "echo yes | make sdk-suite")),
         (stages, edits(WORKFLOW, "make chapter-02 SEEDS=0-9", "make chapter-02 SEEDS=0-99")),
