@@ -250,6 +250,15 @@ LATE = "\n\ndef late() -> object:\n    {}\n"
         (
             module_state,
             adds(
+                f"{RELY}/bounded.py",
+                "\nT = {k: [] for k in 'ab'}\n\n\ndef put() -> None:\n    T['a'].append(1)\n",
+            ),
+            f"{RELY}/bounded.py:",
+            "its owner makes",
+        ),
+        (
+            module_state,
+            adds(
                 f"{READY}/slo.py", "\nN = 0\n\n\ndef up() -> None:\n    global N\n    N = N + 1\n"
             ),
             f"{READY}/slo.py:",
@@ -334,6 +343,7 @@ def test_a_mutation_is_caught_with_the_file_and_the_mend(
         (undeclared, adds(f"{STEP}/agent.py", "\nimport pydantic_settings, dotenv, fastapi\n")),
         (undeclared, adds(f"{TWO}/tests/test_events.py", "\nimport jumping_time, hypothesis\n")),
         (unused_modules, adds(f"{TWO}/bench_more.py", "X = 1\n")),
+        (unused_modules, adds(f"{TWO}/tests/more_test.py", "def test_x() -> None: ...\n")),
         (
             unused_modules,
             both(

@@ -81,6 +81,13 @@ MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
     (named, adds(README, "\n`make chapter-02 INCIDENT=hung-apj`\n"), f"{README}:", "hung-api"),
     (named, adds("README.md", "\n`INCIDENT=malformed-input`\n"), "README.md:", "one of"),
     (named, adds(README, "\n`make agent STEP=chapter-02/with-retry`\n"), f"{README}:", "with-ret"),
+    (
+        named,
+        adds(README, "\n`book diff reference-agent chapter-02/with-retry`\n"),
+        f"{README}:",
+        "with-retries",
+    ),
+    (named, adds("README.md", "\nSee chapter-02/with-caches.\n"), "README.md:", ""),
     (named, adds("README.md", "\n`SET=AGENT_RETRY__ATTEMPTS=3`\n"), "README.md:", "did you mean"),
     (named, adds(README, "\nSet `AGENT_RETRIES__CAP_S`.\n"), f"{README}:", "AGENT_RETRY__CAP_S"),
     (named, adds(README, "\nSet AGENT_BREAKER__WINDOW_S.\n"), f"{README}:", ""),  # a later step's
@@ -97,6 +104,9 @@ MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
         "or leave",
     ),
     (counts, adds(f"{TWO}/README.md", "\nIt has six incidents.\n"), f"{TWO}/README.md:", "number"),
+    (counts, adds("README.md", "\nThe sixty-one steps.\n"), "README.md:", "correct the number"),
+    (counts, adds("README.md", "\nIt has **12** steps.\n"), "README.md:", "correct the number"),
+    (counts, adds("README.md", "\nTen [incidents](x) here.\n"), "README.md:", "correct the"),
     (counts, adds("README.md", "\nThe chain has 12 steps.\n"), "README.md:", "correct the number"),
     (counts, adds("README.md", "\nOne of ten incidents.\n"), "README.md:", "correct the number"),
     (counts, adds("README.md", "\nTwelve chapters tell it.\n"), "README.md:", "correct the number"),

@@ -56,6 +56,8 @@ def found(book: Book, place: str, code: str) -> list[Finding]:
         "eval('1')",
         "import sys\nsys.path.append('..')",
         "from sys import modules",
+        "import sys as s\ns.path.insert(0, '..')",
+        "def f():\n    import builtins as b\n    return b.exec('x = 1')",
     ],
 )
 def test_what_imports_do_not_show_is_found_with_its_line(book: Book, place: str, code: str) -> None:

@@ -22,8 +22,13 @@ MEND = "assert what the line of the checklist says, on a value that the code und
 def asserting(book: Book, sources: list[Source]) -> Iterator[Finding]:
     """An assert that cannot fail; a test that a checklist names and that cannot."""
     for each in (s for s in sources if "assert" in s.text):
+        things = _things(each)
         for node in each.nodes:
-            if isinstance(node, ast.Assert) and is_constant(node.test):
+            if not isinstance(node, ast.Assert):
+                continue
+            if is_constant(node.test) or (
+                isinstance(node.test, ast.Name) and node.test.id in things
+            ):
                 what = f"assert {ast.unparse(node.test)[:60]} cannot fail"
                 yield Finding(what, f"{each.name}:{node.lineno}", MEND_ASSERT)
     by_path = {source.path.resolve(): source for source in sources}
@@ -41,6 +46,22 @@ def asserting(book: Book, sources: list[Source]) -> Iterator[Finding]:
                     f"{source.name}:{test.lineno}",
                     MEND,
                 )
+
+
+def _things(source: Source) -> set[str]:
+    """Functions, classes and modules by their names here, which are true whatever they do."""
+    found: set[str] = set()
+    stored: set[str] = set()
+    for node in source.nodes:
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Import):
+            found |= {each.asname or each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            stored.add(node.id)
+        elif isinstance(node, ast.arg):  # a fixture's value goes by the fixture's name
+            stored.add(node.arg)
+    return found - stored
 
 
 def _functions(nodes: Iterable[ast.AST]) -> list[Function]:
@@ -92,6 +113,13 @@ def _live(body: list[ast.stmt]) -> Iterator[ast.AST]:
             always = bool(getattr(node.test, "value", True))
             yield from _live(node.body if always else node.orelse)
             continue
+        if isinstance(node, ast.For) and _is_empty(node.iter):
+            yield from _live(node.orelse)
+            continue
+        if isinstance(node, ast.With) and any(_suppresses(each) for each in node.items):
+            continue
+        if isinstance(node, ast.With) and _raises_itself(node):
+            continue
         yield node
         if isinstance(node, ast.Try) and any(_swallows(each) for each in node.handlers):
             yield from _live([*node.orelse, *node.finalbody])
@@ -105,6 +133,26 @@ def _live(body: list[ast.stmt]) -> Iterator[ast.AST]:
                 yield from ast.walk(child)
         if isinstance(node, ast.Return | ast.Raise):
             return
+
+
+def _is_empty(node: ast.expr) -> bool:
+    return isinstance(node, ast.List | ast.Tuple) and not node.elts
+
+
+def _suppresses(item: ast.withitem) -> bool:
+    """``contextlib.suppress(AssertionError)``, or what is wider."""
+    call = item.context_expr
+    if not isinstance(call, ast.Call) or _called(call.func) != "suppress":
+        return False
+    taken = {_called(each) for each in call.args}
+    return bool(taken & {"AssertionError", "Exception", "BaseException"})
+
+
+def _raises_itself(node: ast.With) -> bool:
+    """``with pytest.raises(E): raise E``: the test raises what it waits for."""
+    calls = (each.context_expr for each in node.items)
+    waits = any(isinstance(c, ast.Call) and _called(c.func) == "raises" for c in calls)
+    return waits and isinstance(node.body[0], ast.Raise)
 
 
 def _swallows(handler: ast.ExceptHandler) -> bool:

@@ -20,10 +20,14 @@ WORDS = (
     *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
     *("nineteen", "twenty"),
 )
-TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100}
-NUMBER = rf"\d{{1,3}}(?:,\d{{3}})+|\d+|{'|'.join(WORDS[2:])}|{'|'.join(TENS)}"
+TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100}
+NUMBER = (
+    rf"(?:{'|'.join(TENS)})-(?:{'|'.join(WORDS[1:10])})|"
+    rf"\d{{1,3}}(?:,\d{{3}})+|\d+|{'|'.join(WORDS[2:])}|{'|'.join(TENS)}"
+)
 COUNT = re.compile(
-    rf"(?<![\w.,:/-])(?P<number>{NUMBER})\s+(?:(?!or\b|and\b|to\b|of\b|in\b|such\b)[a-z-]+\s+)?"
+    rf"(?<![\w.,:/-])(?P<number>{NUMBER})[*_]*\s+[*_\[]*"
+    r"(?:(?!or\b|and\b|to\b|of\b|in\b|such\b)[a-z-]+\s+)?"
     r"(?P<what>incidents|steps|chapters|tests|such failures|such incidents)\b",
     re.IGNORECASE,
 )
@@ -90,6 +94,9 @@ def _run(text: str) -> set[int]:
 
 def _value(number: str) -> int:
     word = number.lower()
+    tens, _, ones = word.partition("-")
+    if ones:
+        return TENS[tens] + WORDS.index(ones)
     if word in WORDS:
         return WORDS.index(word)
     return TENS.get(word) or int(word.replace(",", ""))

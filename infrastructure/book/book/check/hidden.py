@@ -64,8 +64,15 @@ def _in_file(book: Book, file: Path, home: Path) -> Iterator[Finding]:
         yield Finding(what, at(book, file, line), mend)
 
 
+def _called(tree: ast.AST) -> dict[str, str]:
+    """What modules are, by the name that ``import … as`` gives them."""
+    imported = (node.names for node in ast.walk(tree) if isinstance(node, ast.Import))
+    return {each.asname: each.name for names in imported for each in names if each.asname}
+
+
 def _loads(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Lines that load or run something in a way that no import shows."""
+    called = _called(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             tops = ((alias.name, alias.name.partition(".")[0]) for alias in node.names)
@@ -83,6 +90,7 @@ def _loads(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.id
         elif isinstance(node, ast.Attribute):
             of = node.value.id if isinstance(node.value, ast.Name) else ""
+            of = called.get(of, of)
             if of == "sys" and node.attr in OF_SYS:
                 yield node.lineno, f"sys.{node.attr}"
             elif of in ("builtins", "__builtins__") and node.attr in NAMES:

@@ -18,7 +18,7 @@ from book.check.finding import Finding
 SIMULATOR, HARNESS = "mock_claude", "book"
 SIMULATOR_HOME, HARNESS_HOME = "infrastructure/mock-claude/", "infrastructure/book/book/"
 # What a file of tests is called; these may use simulator and harness.
-TEST = re.compile(r"(?:test\w*|conftest)\.py")
+TEST = re.compile(r"(?:test\w*|\w+_test|conftest)\.py")
 AGENTS = {"agent", "tools", "config", "service"}  # modules of a step, that no package can import
 
 

@@ -25,6 +25,8 @@ INCIDENT = re.compile(r"(?:\bINCIDENT=|--incident[ =])[\"']?([A-Za-z0-9_-]+)")
 STEP = re.compile(r"(?:\bSTEP=|--step[ =]|\b[AB]=)[\"']?([A-Za-z0-9_/-]*[A-Za-z0-9_-])")
 SET = re.compile(r"(?:\bSET=|--set[ =])[\"']?([A-Za-z0-9_]+)(?==)")
 AGENT = re.compile(r"(?<![A-Za-z0-9_])((?:AGENT|ANTHROPIC)_[A-Z0-9_]*)(?P<more>…|\.\.\.|\*)?")
+# A step by its whole name, as in `book diff reference-agent chapter-02/with-retries`.
+WHOLE = re.compile(r"(?<![\w/.-])(chapter-\d\d/[a-z][a-z-]*[a-z])(?![\w/…*-]|\.[\w.])")
 PLACEHOLDERS = {"NAME", "name", "VALUE", "INCIDENT", "STEP"}
 
 
@@ -108,6 +110,8 @@ def named(book: Book) -> Iterator[Finding]:
         for name in (*chapter.shows, *(each for step in chapter.steps for each in step.solves))
     }
     every = {each for step in book.steps for each in known_in(book, f"{_folder(book, step.path)}/")}
+    units = {step.name for step in book.steps}
+    units |= {f"{chapter.name}/{chapter.package}" for chapter in book.chapters}
     for name in _readmes(book):
         known = known_in(book, name)
         for number, line in read.lines(name):
@@ -122,6 +126,10 @@ def named(book: Book) -> Iterator[Finding]:
                 except ChainError:
                     if step not in PLACEHOLDERS:
                         yield _missing("step", step, [each.name for each in book.steps], where)
+            given = STEP.findall(line)
+            for whole in WHOLE.findall(line):
+                if whole not in units and whole not in given:
+                    yield _missing("step", whole, units, where)
             for setting in SET.findall(line):
                 if setting not in every and setting not in PLACEHOLDERS:
                     yield _missing("setting", setting, every, where)

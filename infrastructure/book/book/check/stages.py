@@ -18,7 +18,8 @@ RUN, WORKFLOW = ".ci/run", ".github/workflows/tests.yml"
 # What must be there, by a pattern of the command and as a person would write it. One list: whoever
 # changes what CI runs changes it here.
 CHECK = (
-    r"(?:make check|\S*book check)(?![\w-])(?!.*(?:FAST=|--fast|SHARD=|--shard))",
+    r"(?:make check|\S*book check)(?![\w-])(?!.*(?:FAST=|--fast|SHARD=|--shard))"
+    r"(?!.*(?:UNJUDGED=|--unjudged[ =])(?!0?\.(?:0\d*|10*)(?!\d)|0(?![.\d])))",
     "make check",
 )
 DEMO = (r"(?:make chapter-\d\d|\S*book run \d\d)(?![\w-])", "make chapter-02")
@@ -85,9 +86,9 @@ def stages(book: Book) -> Iterator[Finding]:
                 yield Finding(f"{file} does not run `{shown}`", where, f"add a stage: {shown}")
             elif place < always and not any(each.always for each in hits):
                 yield Finding(
-                    f"{file} runs `{shown}` only on some events",
+                    f"{file} runs `{shown}` only on some events or conditions",
                     where,
-                    "run it in a job without if",
+                    "run it in a job without if, and on a line without a condition before it",
                 )
             elif all(each.excused for each in hits if each.always or place >= always):
                 yield Finding(
@@ -115,12 +116,21 @@ def _of_script(text: str) -> Iterator[Command]:
     """Commands of a shell script: no comments, nothing between quotes, nothing that is printed."""
     if not text.startswith("#!"):
         return
+    within = 0  # how many conditions and loops are around a line
     for number, line in enumerate(text.splitlines(), 1):
         code = re.sub(r"(?:^|\s)#.*", "", line)
         code = re.sub(r"\"[^\"]*\"|'[^']*'", '""', code)
+        within -= len(re.findall(r"(?:^|;)\s*(?:fi|done|esac)\b", code))
+        sometimes = within > 0 or _on_condition(code)
+        within += len(re.findall(r"(?:^|;)\s*(?:if|for|while|until|case)\b", code))
         if not re.match(r"\s*(?:echo|printf|:)\b", code):
             excused = bool(SWALLOWED.search(code)) or _forgotten(text, number)
-            yield Command(number, code.strip(), always=True, excused=excused)
+            yield Command(number, code.strip(), always=not sometimes, excused=excused)
+
+
+def _on_condition(code: str) -> bool:
+    """Whether a test stands before the commands of a line: ``[ -n "$FULL" ] && make check``."""
+    return bool(re.match(r"\s*(?:\[.*\]|test\b.*|true|false|\(\(.*\)\))\s*(?:&&|\|\|)", code))
 
 
 def _forgotten(text: str, number: int) -> bool:

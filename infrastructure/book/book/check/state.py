@@ -186,6 +186,8 @@ def _target(node: ast.AST) -> ast.Name | None:
         changed = node.value
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         changed = node.func.value if node.func.attr in CHANGING else None
+    while isinstance(changed, ast.Subscript):  # NAME[k].append(v) changes what NAME holds
+        changed = changed.value
     return changed if isinstance(changed, ast.Name) else None
 
 

@@ -75,6 +75,12 @@ def skips(book: Book, sources: list[Source], allowed: Exceptions) -> Iterator[Fi
                     f"{source.name}:{line}",
                     f"let it run; or list its reason in {exceptions.FILE}, and why it must be",
                 )
+        for line, how in _always_skipped(source):
+            yield Finding(
+                f"{how} leaves a test out wherever it runs",
+                f"{source.name}:{line}",
+                "give skipif a condition that asks the machine, or remove the test",
+            )
         for line in _bare_guards(source):
             mend = '@pytest.mark.guard("what must stay true, and why")'
             yield Finding("a guard says in words what it guards", f"{source.name}:{line}", mend)
@@ -100,6 +106,22 @@ def _skips(source: Source) -> Iterator[tuple[int, str, str]]:
         if path[0] in ("pytest", "unittest", "self") and (how := SKIPS & set(path)):
             call = calls.get(id(node))
             yield node.lineno, min(how), _reason(call) if call is not None else ""
+
+
+def _always_skipped(source: Source) -> Iterator[tuple[int, str]]:
+    """Marks that leave a test out for a listed reason, whatever the machine is."""
+    for node in source.nodes if "skip" in source.text else ():
+        for each in getattr(node, "decorator_list", ()):
+            if not isinstance(each, ast.Call):
+                continue  # without a reason: told as such
+            how = standing.last_name(each)
+            given = [*each.args, *(key.value for key in each.keywords if key.arg == "condition")]
+            if how == "skip" or (how == "skipif" and given and _is_true(given[0])):
+                yield each.lineno, how
+
+
+def _is_true(condition: ast.expr) -> bool:
+    return isinstance(condition, ast.Constant) and bool(condition.value)
 
 
 def _imported(source: Source) -> dict[str, str]:

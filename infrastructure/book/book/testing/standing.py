@@ -23,6 +23,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 COLLECTED_FILES = ("test_*.py", "*_test.py")
 FOLDERS = {"tests", "slow"}
+PASSED_OVER = (".*", "*.egg", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,19 @@ def definitions(source: Source, holders: list[Unit], bases: set[str]) -> Iterato
     elif len(holders) > 1:
         lost = f"is collected twice, by {' and '.join(unit.name for unit in holders)}"
         mend = "move it below one of them"
+    elif (folder := _passed_over(source, holders[0])) is not None:
+        lost = f"lies in {folder}/, a folder that pytest passes over"
+        mend = "give the folder another name"
     elif not source.is_collected:
         lost = f"stands in {source.path.name}, which pytest does not collect"
         mend = f"name the file test_{source.path.name}"
     yield from _walk(source, source.tree.body, (), (lost, mend), bases if holders else set())
+
+
+def _passed_over(source: Source, holder: Unit) -> str | None:
+    """A folder around a file, below its unit, whose name pytest does not look into."""
+    inside = source.path.relative_to(holder.path).parts[:-1]
+    return next((p for p in inside if any(fnmatch(p, each) for each in PASSED_OVER)), None)
 
 
 def _walk(
