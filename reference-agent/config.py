@@ -66,4 +66,4 @@ class Settings(BaseModel, extra="forbid"):
 
 
 class _FromEnv(BaseSettings, Settings):
-    model_config = SettingsConfigDict(env_file=HERE / ".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AGENT_", env_file=HERE / ".env", extra="ignore")

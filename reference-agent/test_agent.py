@@ -256,6 +256,12 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert "sk-ant-secret" not in repr(settings)
 
 
+def test_a_variable_of_another_program_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MODEL", "MAX_TOKENS", "SEARCH_URL"):
+        monkeypatch.setenv(name, "1")
+    assert Settings.from_env().model_dump() == Settings().model_dump()
+
+
 def test_a_misspelt_setting_is_refused_with_the_names_that_exist(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

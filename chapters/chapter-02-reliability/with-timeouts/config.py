@@ -77,5 +77,5 @@ class Settings(BaseModel, extra="forbid"):
 
 class _FromEnv(BaseSettings, Settings):
     model_config = SettingsConfigDict(
-        env_nested_delimiter="__", env_file=HERE / ".env", extra="ignore"
+        env_prefix="AGENT_", env_nested_delimiter="__", env_file=HERE / ".env", extra="ignore"
     )
