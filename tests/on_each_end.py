@@ -165,6 +165,10 @@ SHAPES: dict[str, tuple[list[Mapping[str, object] | str | None], str]] = {
     "a text that is null": ([says({"type": "text", "text": None})], UNREADABLE),
     "input a JSON text": ([says(SUM | {"input": '{"a": 1}'}, stop="tool_use")], UNREADABLE),
     "input null": ([says(SUM | {"input": None}, stop="tool_use")], UNREADABLE),
+    "a call without an id": ([says(SUM | {"id": ""}, stop="tool_use")], UNFINISHED),
+    "an id of other letters": ([says(SUM | {"id": "é"}, stop="tool_use")], UNFINISHED),
+    "a call without a name": ([says(SUM | {"name": ""}, stop="tool_use")], UNFINISHED),
+    "a name without end": ([says(SUM | {"name": "n" * 300}, stop="tool_use")], UNFINISHED),
     "half a character": ([says(HALF)], "half \ufffd"),
     "half a character in a call": (
         [

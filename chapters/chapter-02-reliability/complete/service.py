@@ -172,6 +172,8 @@ def describe(error: Exception) -> tuple[int, str, str]:
             for each in error.errors()
         }
         message = "; ".join(f"{place}: {reason}" for place, reason in places.items())
+        if isinstance(error.body, bytes):  # not parsed, because it does not say that it is JSON
+            message = "the body must be JSON, and say so: content-type: application/json"
     elif isinstance(error, HTTPException):
         status, kind, message = error.status_code, "invalid_request", str(error.detail)
     elif isinstance(error, UnfinishedAnswer) and ": refusal (" in str(error):

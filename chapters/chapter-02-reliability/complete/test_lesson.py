@@ -106,9 +106,11 @@ async def test_a_request_that_is_not_valid_gets_400_and_costs_nothing(
     point_agent_at(simulator, Settings.variables(), **QUICKLY)
     async with client() as http:
         refused = await http.post("/v1/tasks", json=body)
+        unsaid = await http.post("/v1/tasks", content=b'{"task": "x"}')
         missing = await http.get("/v2/tasks")
     assert (refused.status_code, refused.json()["type"]) == (400, "invalid_request")
     assert "body" in refused.json()["message"]
+    assert (unsaid.status_code, "application/json" in unsaid.text) == (400, True)
     assert (missing.status_code, missing.json()["request_id"]) == (
         404,
         missing.headers["x-request-id"],

@@ -17,8 +17,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from reliability import BreakerSettings, RetrySettings
 
 HERE = Path(__file__).resolve().parent
-API_KEY = Field(validation_alias="ANTHROPIC_API_KEY")
-BASE_URL = Field(validation_alias="ANTHROPIC_BASE_URL")
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 # What Kubernetes sets in each pod for a Service called agent, agent-api or the like: not ours.
 KUBERNETES = re.compile(
@@ -36,13 +34,13 @@ def variable(*place: str) -> str:
     return name if name.startswith(("ANTHROPIC_", "AGENT_")) else f"AGENT_{name}"
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, extra="forbid"):
     """Everything that can differ between two places where this agent runs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+    model_config = ConfigDict(frozen=True, alias_generator=variable, validate_by_name=True)
 
-    anthropic_api_key: Annotated[SecretStr, API_KEY] = SecretStr("")
-    anthropic_base_url: Annotated[Url, BASE_URL] = "https://api.anthropic.com"
+    anthropic_api_key: SecretStr = SecretStr("")
+    anthropic_base_url: Url = "https://api.anthropic.com"
     model: Annotated[str, Field(min_length=1)] = "claude-sonnet-5-5"
     max_tokens: Annotated[int, Field(ge=1, le=20_000)] = 1024
     search_url: Url = "https://en.wikipedia.org/w/api.php"

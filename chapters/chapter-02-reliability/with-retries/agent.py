@@ -7,6 +7,7 @@ Need: ANTHROPIC_API_KEY in the environment or in .env (see .env.example).
 import argparse
 import asyncio
 import json
+import re
 import sys
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ SYSTEM = "You are a helpful assistant. Take facts from your tools, and say when 
 NO_KEY = """ANTHROPIC_API_KEY is not set: put your key into .env (.env.example shows how).
 Or run offline, without a key, at the top of the repository: make agent TASK="your task"."""
 KEPT = ("text", "thinking", "redacted_thinking", "tool_use")  # blocks; others may be new
+FIT = re.compile(r"[\w-]+ [\w-]{1,200}", re.ASCII)  # id and name of a call that may go back
 COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -100,12 +102,12 @@ class Agent(AbstractAsyncContextManager["Agent"]):
             message, history = run.replies[-1], mend([*past, *run.messages])
             calls = [block for block in message.content if block.type == "tool_use"]
             ids = [block["id"] for each in history for block in each["content"] if "input" in block]
-            fit = all(f"_{c.id}{c.name}".replace("-", "").isidentifier() for c in calls)
-            # The API takes no other ids and names back, and none twice.
+            fit = all(FIT.fullmatch(f"{call.id} {call.name}") for call in calls)
+            # The API takes no id twice.
             if message.stop_reason != "tool_use" or not calls or not fit or len({*ids}) < len(ids):
                 break
-            results = [await self.result_of(call) for call in calls]
-            run.messages.append(mend({"role": "user", "content": results}))
+            results = mend([await self.result_of(call) for call in calls])
+            run.messages.append({"role": "user", "content": results})
         text = "".join(block.text for block in message.content if block.type == "text")
         if calls or not text.strip() or message.stop_reason not in ("end_turn", "stop_sequence"):
             hint = "raise AGENT_MAX_TOKENS" if message.stop_reason == "max_tokens" else "no answer"

@@ -127,6 +127,8 @@ async def test_a_blank_task_is_refused_before_anything_is_sent(
         ("3×4", "12"),  # noqa: RUF001 - as people write it
         ("6÷2", "3"),
         ("5−3", "2"),  # noqa: RUF001
+        ("5 – 3", "2"),  # noqa: RUF001
+        ("3·4", "12"),
         ("0.1 + 0.2", "0.3"),
         ("1/3", "0.333333333333333"),
         ("2/3*1000000", "666666.666666667"),
@@ -160,6 +162,8 @@ async def test_arithmetic_is_exact(offline: Tools, expression: str, result: str)
         "1e400",
         "1e400-1e400",
         "10**-400",
+        "1e-400",
+        "1 + 2.5E-0324",
         "1/10**200/10**200",
         "True+1",
         "-" * 2000 + "1",
@@ -185,10 +189,12 @@ async def test_notes_come_back_as_they_were_written(tools: Tools) -> None:
 async def test_what_can_be_read_of_the_notes_is_read_and_the_rest_is_counted(
     tools: Tools, settings: Settings
 ) -> None:
-    settings.notes_file.write_text('"milk"\n\n  \n{"a": 1}\n"egg', encoding="utf-8")
-    assert await tools.read_notes() == "- milk\n(2 of them cannot be read)"
+    # With the mark that editors on Windows put first, and a tab that JSON would escape.
+    told = '\ufeff"milk"\n\n  \n{"a": 1}\n"two\tlemons"\n"egg'
+    settings.notes_file.write_text(told, encoding="utf-8")
+    assert await tools.read_notes() == "- milk\n(3 of them cannot be read)"
     await tools.save_note("tea")
-    assert await tools.read_notes() == "- milk\n- tea\n(2 of them cannot be read)"
+    assert await tools.read_notes() == "- milk\n- tea\n(3 of them cannot be read)"
 
 
 @pytest.mark.parametrize(
@@ -206,8 +212,9 @@ async def test_a_call_that_no_tool_can_answer_is_told_what_there_is_and_is_not_m
     settings: Settings, name: str, arguments: dict[str, object]
 ) -> None:
     async with Agent(settings) as agent:
-        with pytest.raises(ToolError, match=r"search_web.*get_weather.*read_notes.*save_note"):
+        with pytest.raises(ToolError, match=r"search_web.*get_weather.*save_note") as told:
             await agent.use_tool(name, arguments)
+    assert str(told.value).startswith(f"no tool '{name}' takes {{")
     assert not settings.notes_file.exists()
 
 
@@ -247,6 +254,12 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.max_tokens == 77
     assert settings.anthropic_api_key.get_secret_value() == "sk-ant-secret"
     assert "sk-ant-secret" not in repr(settings)
+
+
+def test_a_variable_of_another_program_sets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MODEL", "MAX_TOKENS", "SEARCH_URL"):
+        monkeypatch.setenv(name, "1")
+    assert Settings.from_env().model_dump() == Settings().model_dump()
 
 
 def test_a_misspelt_setting_is_refused_with_the_names_that_exist(

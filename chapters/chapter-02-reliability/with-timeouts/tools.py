@@ -5,15 +5,14 @@ repeated, may its text be believed) asks the :class:`Tool`.
 """
 
 import ast
-import inspect
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from inspect import signature
 from operator import add, floordiv, mod, mul, neg, pos, pow, sub, truediv
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from anthropic.types import ToolParam
@@ -22,10 +21,11 @@ from reliability import in_thread
 
 from config import Settings
 
-SIGNS = str.maketrans("×÷−", "*/-")  # noqa: RUF001 - as people write them
+SIGNS = str.maketrans("×·÷−–", "**/--")  # noqa: RUF001 - as people write them
 OPERATORS: dict[type, Any] = {ast.Add: add, ast.Sub: sub, ast.UAdd: pos, ast.USub: neg}
 OPERATORS |= {ast.Mult: mul, ast.Div: truediv, ast.FloorDiv: floordiv, ast.Mod: mod, ast.Pow: pow}
-NOTE = re.compile(r'"([^"\\]|\\(["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')  # as save_note writes it
+TINY = re.compile(r"[1-9][\d_.]*e-0*([3-9]\d|\d{3,})\d", re.IGNORECASE)  # a float takes it for 0
+NOTE = re.compile(r'"([^"\\\x00-\x1f]|\\(["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')  # as save_note writes it
 
 
 class ToolError(Exception):
@@ -34,8 +34,7 @@ class ToolError(Exception):
     callers_mistake = True  # the tool is well: nobody need ask it again, or leave it alone
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """What Claude sees of a tool (``schema``), what runs, and what others must know about it."""
 
     schema: ToolParam
@@ -51,29 +50,30 @@ class Tools:
         self.settings = settings
         self.tls = httpx.create_ssl_context()  # reading the certificates anew costs 30 ms a call
         outside = (self.search_web, self.get_weather, self.read_notes)
-        every = (*outside, self.calculate, self.save_note)
-        tools = [Tool(_schema(f), f, f != self.save_note, f in outside) for f in every]
+        every = (*outside, self.calculate, self.save_note)  # only the last one changes anything
+        tools = [Tool(_schema(f), f, f != self.save_note, untrusted=f in outside) for f in every]
         self.schemas = [tool.schema for tool in tools]
         self.by_name = {tool.schema["name"]: tool for tool in tools}
-        self.takes = {f.__name__: [*inspect.signature(f).parameters] for f in every}
+        self.takes = {f.__name__: dict.fromkeys(signature(f).parameters, "str") for f in every}
 
     def read_only(self, name: str, arguments: Mapping[str, object]) -> bool:
         return name in self.by_name and self.by_name[name].read_only
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> str:
         """Run a tool. Raises ToolError for a call that no tool can answer, before it runs."""
-        if [*arguments] != self.takes.get(name) or {*map(type, arguments.values())} - {str}:
-            raise ToolError(f"no tool takes this; what there is, and its texts: {self.takes}")
+        given = {each: type(value).__name__ for each, value in arguments.items()}
+        if given != self.takes.get(name):
+            raise ToolError(f"no tool {name!r} takes {given}. What the tools take: {self.takes}")
         return await self.by_name[name].function(**arguments)
 
     async def search_web(self, query: str) -> str:
         """Search the web for facts; gives the beginnings of the articles that fit best."""
-        question = {"generator": "search", "gsrsearch": query, "gsrlimit": "3"}
-        wanted = {"prop": "extracts", "exintro": "1", "explaintext": "1", "formatversion": "2"}
-        params = {"action": "query", "format": "json"} | question | wanted
+        question = {"action": "query", "generator": "search", "gsrsearch": query, "gsrlimit": "3"}
+        wanted = {"prop": "extracts", "exintro": "1", "explaintext": "1"}
+        params = question | wanted | {"format": "json", "formatversion": "2"}
         found = await self._get_json(self.settings.search_url, params)
-        pages = sorted(found.get("query", {}).get("pages", []), key=lambda page: page["index"])
-        return "\n".join(f"{p['title']}: {p.get('extract', '')}" for p in pages) or "nothing found"
+        hits = sorted(found.get("query", {}).get("pages", []), key=lambda page: page["index"])
+        return "\n".join(f"{p['title']}: {p.get('extract') or ''}" for p in hits) or "nothing found"
 
     async def get_weather(self, city: str) -> str:
         """Get the weather in a city now: temperature and wind."""
@@ -90,8 +90,8 @@ class Tools:
     async def calculate(self, expression: str) -> str:
         """Calculate an arithmetic expression such as (2 + 3) * 4."""
         try:
-            value = _value(ast.parse(expression.strip().translate(SIGNS), mode="eval").body)
-            if value and not 1e-308 < abs(value) < 1e308:
+            value = _value(ast.parse(expression.strip().translate(SIGNS), "text", "eval").body)
+            if TINY.search(expression) or (value and not 1e-308 < abs(value) < 1e308):
                 raise ArithmeticError("the result is too large or too small")
         except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
             raise ToolError(f"cannot calculate {expression[:60]!r}: {error}") from error
@@ -108,7 +108,7 @@ class Tools:
     def read_notes(self) -> str:
         """Read all notes saved so far."""
         file = self.settings.notes_file
-        lines = file.read_text("utf-8", "replace").split("\n") if file.exists() else []
+        lines = file.read_text("utf-8-sig", "replace").split("\n") if file.exists() else []
         notes = [f"- {json.loads(line)}" for line in lines if NOTE.fullmatch(line.strip())]
         if lost := sum(bool(line.strip()) for line in lines) - len(notes):
             notes.append(f"({lost} of them cannot be read)")
@@ -117,16 +117,15 @@ class Tools:
     async def _get_json(self, url: str, params: Mapping[str, str | int | float]) -> dict[str, Any]:
         headers = {"User-Agent": "production-agents/1.0"}
         async with httpx.AsyncClient(verify=self.tls, headers=headers) as client:
-            response = await client.get(url, params=params)
-            found = response.raise_for_status().json()
+            found = (await client.get(url, params=params)).raise_for_status().json()
         if found is None or "error" in found or None in dict(found).get("current", {}).values():
-            raise ConnectionError(f"{response.url.host} failed: {str(found)[:200]}")
+            raise ConnectionError(f"{httpx.URL(url).host} failed: {str(found)[:200]}")
         return dict(found)
 
 
 def _schema(function: Callable[..., Awaitable[str]]) -> ToolParam:
     """A tool is described by its docstring; its arguments are texts."""
-    texts = {name: {"type": "string"} for name in inspect.signature(function).parameters}
+    texts = {name: {"type": "string"} for name in signature(function).parameters}
     inputs: dict[str, object] = {"type": "object", "properties": texts, "required": list(texts)}
     return ToolParam(name=function.__name__, description=str(function.__doc__), input_schema=inputs)
 
