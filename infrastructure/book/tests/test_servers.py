@@ -49,8 +49,8 @@ def all_programs(name: str) -> list[Any]:
     """One parameter for each program that is found; its id says which a test used."""
     found = KINDS[name].programs() if os.name == "posix" else []
     if not found:
-        reason = f"no {name} here: {KINDS[name].install}"
-        return [pytest.param(None, id=f"no {name}", marks=pytest.mark.skip(reason=reason))]
+        absent = pytest.mark.skip(reason="no program of this server here")
+        return [pytest.param(None, id=f"no {name}: {KINDS[name].install}", marks=absent)]
     return [pytest.param(each, id=f"{each.source}-{version(each)}") for each in found]
 
 
@@ -570,7 +570,7 @@ def test_root_runs_a_copy_of_postgres_where_nobody_cannot_read_it(
 ) -> None:
     wheels = [p for p in postgres_programs.programs() if p.source == postgres_programs.WHEEL]
     if not wheels:
-        pytest.skip(postgres_programs.INSTALL)
+        pytest.skip("no PostgreSQL from a wheel here")
     package = wheels[0].bin.parent.parent
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
@@ -594,7 +594,7 @@ def test_root_runs_a_copy_of_postgres_where_nobody_cannot_read_it(
 def test_where_pgvector_is_there_a_tenant_has_it(pool: Callable[..., Servers]) -> None:
     wheels = [p for p in postgres_programs.programs() if p.source == postgres_programs.WHEEL]
     if not wheels:
-        pytest.skip(postgres_programs.INSTALL)
+        pytest.skip("no PostgreSQL from a wheel here")
     tenant = pool(postgres=wheels[0]).tenant("postgres")
     assert run_sql(url_of(tenant), "SELECT '[1,2]'::vector <-> '[1,3]';") == "1"
 
@@ -602,8 +602,8 @@ def test_where_pgvector_is_there_a_tenant_has_it(pool: Callable[..., Servers]) -
 def test_prometheus_and_alertmanager_start_on_ports_of_their_own(
     pool: Callable[..., Servers],
 ) -> None:
-    for absent in missing(["prometheus", "alertmanager"]):
-        pytest.skip(str(absent))
+    if missing(["prometheus", "alertmanager"]):
+        pytest.skip("no Prometheus or no Alertmanager here")
     servers = pool()
     hook = AlertmanagerSettings("http://127.0.0.1:1/alerts")
     tenants = [
@@ -632,7 +632,7 @@ def test_prometheus_and_alertmanager_start_on_ports_of_their_own(
 def test_wrong_settings_are_told_with_the_servers_own_words(
     kind: str, settings: Any, said: str, pool: Callable[..., Servers]
 ) -> None:
-    for absent in missing([kind]):
-        pytest.skip(str(absent))
+    if missing([kind]):
+        pytest.skip("no Prometheus or no Alertmanager here")
     with pytest.raises(ServiceError, match=said):
         pool().tenant(kind, settings=settings)

@@ -8,7 +8,6 @@ is denied. Channels cross databases, so a tenant has none: who publishes takes a
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import secrets
 import signal
 import threading
@@ -182,10 +181,10 @@ class RedisServer:
 
 def client(url: str) -> redis.Redis:
     """A client for our own questions. ServiceMissing where its package is not installed."""
-    if importlib.util.find_spec("redis") is None:
-        raise ServiceMissing(KIND, "its Python client is not installed", INSTALL)
-    import redis
-
+    try:
+        import redis
+    except ImportError:
+        raise ServiceMissing(KIND, "its Python client is not installed", INSTALL) from None
     return redis.Redis.from_url(
         url,
         decode_responses=True,

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
-from book.stage.services import supervisor
 from book.stage.services.errors import ServiceDied, ServiceError
 
 END_S = 60.0  # most of it to remove folders from a busy disk; to kill takes a moment
 START_S = 30.0  # a machine that is busy takes ten times as long
 STARTS_WITH = 1_000_000  # bytes in which a server says that it is ready
 SAID = 2000  # of a server's output, what a message shows
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -164,7 +164,7 @@ def supervise(
     with output.open("ab") as sink:
         begins = sink.tell()
         started = subprocess.Popen(
-            [sys.executable, "-I", "-S", supervisor.__file__, json.dumps(told)],
+            [sys.executable, "-I", "-S", str(SUPERVISOR), json.dumps(told)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=sink,

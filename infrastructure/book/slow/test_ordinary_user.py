@@ -12,7 +12,7 @@ import pytest
 
 from book.stage.services.postgres_programs import NOBODY
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1] / "tests"
 FILES = ("test_supervisor.py", "test_servers.py")
 # One test of each thing that a user's rights decide; the rest is the same code.
 CHOSEN = "kill_9 or eight_tenants or flushed_killed or command_that_is_ended or taken_port"
@@ -25,11 +25,11 @@ TIMEOUT_S = 600
 def test_the_same_tests_pass_as_an_ordinary_user() -> None:
     become = next(filter(can_run, ways()), None)
     if become is None:
-        pytest.skip(f"{NOBODY} can run no Python here; `setpriv` (package util-linux) helps")
+        pytest.skip("an ordinary user can run no Python here")
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="book-ordinary-") as folder:
         shutil.chown(folder, NOBODY)
         options = ["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-k", CHOSEN]
-        options += ["--basetemp", f"{folder}/tests", *(str(HERE / name) for name in FILES)]
+        options += ["--basetemp", f"{folder}/tests", *(str(TESTS / name) for name in FILES)]
         ran = run(become, options, TMPDIR=folder)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
     assert " passed" in ran.stdout
@@ -55,7 +55,7 @@ def run(become: list[str], options: list[str], **more: str) -> subprocess.Comple
     return subprocess.run(
         [*become, sys.executable, *options],
         env=environment | more,
-        cwd=HERE.parent,
+        cwd=TESTS.parent,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
