@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import redis
 
+from book.stage.ports import free_port
 from book.stage.processes import Processes
 from book.stage.services import postgres, postgres_programs
 from book.stage.services import redis as redis_kind
@@ -36,7 +37,6 @@ from book.stage.services.servers import KINDS, Servers, check_names, missing
 from book.stage.services.starting import on_a_free_port
 from book.stage.services.supervised import Supervised, supervise
 from book.stage.services.tenant import Tenant
-from book.stage.serving import free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL")
 

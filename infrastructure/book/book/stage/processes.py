@@ -22,12 +22,14 @@ from multiprocessing import parent_process, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TypeVar, cast
 
 from book.stage import ending
 from book.stage.programs import Finished, run_program
 
 FORKS = sys.platform == "linux"
 GRACE_S = 5.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Processes:
     _at_end: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
+    _made: dict[object, object] = field(default_factory=dict)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Processes:
         if FORKS:
@@ -124,6 +128,13 @@ class Processes:
             if self._closed:
                 raise InterruptedError("stopping")
             self._at_end.append(end)
+
+    def once(self, make: Callable[[Processes], T]) -> T:
+        """What ``make`` gives, made when it is first asked for: one for the whole command."""
+        with self._making:
+            if make not in self._made:
+                self._made[make] = make(self)
+            return cast(T, self._made[make])
 
     def live(self) -> dict[int, str]:
         """The children that run now: their names by process id."""

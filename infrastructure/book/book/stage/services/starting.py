@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from book.stage.ports import free_port
 from book.stage.services.errors import ServiceError
 from book.stage.services.supervised import Supervised
-from book.stage.serving import free_port
 
 TRIES = 5
 TAKEN = re.compile(r"address (is )?already in use", re.IGNORECASE)
