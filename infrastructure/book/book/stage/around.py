@@ -68,7 +68,7 @@ class Around:
         ServiceError says why one is not to be had.
         """
         names = dict.fromkeys((*self.step.services, *self.incident.services, *self.incident.own))
-        servers = self.processes.once(_servers)
+        servers = self.processes.once(servers_of)
         for name in sorted(names, key=lambda name: name not in ALERTS_FIRST):
             own = name in self.incident.own
             settings = self._settings(name)
@@ -94,6 +94,7 @@ class Around:
             ports = {name: self.metrics[name] for name, says in declared.items() if says}
             targets = {name: f"http://127.0.0.1:{port}/metrics" for name, port in ports.items()}
             self.telemetry.scrape(targets)
+            self.telemetry.scrape_now()  # who is killed within the first second has a sample, too
 
     def scrape_now(self) -> None:
         """Once more, before the processes end."""
@@ -149,5 +150,6 @@ def around(
                 tenant.drop()
 
 
-def _servers(processes: Processes) -> Servers:
+def servers_of(processes: Processes) -> Servers:
+    """The servers of a command, which end with it; made by ``processes.once``."""
     return Servers(processes, processes.scratch).__enter__()
