@@ -15,7 +15,9 @@ import pytest
 from many_parts import step_of_parts
 from throw_away import incident, on_any_machine, step
 
-from book.chain.chain import Book
+from book.chain.chain import Book, ChainError
+from book.replay import held
+from book.replay.replay import Replay, Row, played
 from book.stage import trial as trials
 from book.stage.around import servers_of
 from book.stage.processes import Processes
@@ -378,3 +380,38 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def test_what_the_processes_said_lies_in_a_folder(
+    book: Book, processes: Processes, tmp_path: Path
+) -> None:
+    told = replace(incident(tasks("a", 3, 1.0)), services=("redis",), roles=ROLES, telemetry=True)
+    parts = step_of_parts(book, tmp_path)
+    trial = Trial(parts, told, 7)
+    row = Row(trial, run(trial, processes), (), None)
+    folder = held.hold(tmp_path / "root", Replay(told, 7, (row,)))
+    (one,) = folder.iterdir()
+    names = {each.name for each in one.iterdir()}
+    assert {f"{member}.{end}" for member in MEMBERS for end in ("stdout", "stderr")} <= names
+    assert {"samples.jsonl", "spans.jsonl", "trial.json"} <= names
+    said = (one / "worker-1.stdout").read_text(encoding="utf-8").splitlines()
+    assert json.loads(said[0])["event"] == "begins"
+    spans = (one / "spans.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(each)["name"] for each in spans} == {"begins"}
+    told_of = json.loads((one / "trial.json").read_text(encoding="utf-8"))
+    assert told_of["exit_codes"].keys() == MEMBERS
+
+
+def test_a_role_that_the_solving_step_has_no_file_for_is_named_before_anything_runs(
+    book: Book, tmp_path: Path
+) -> None:
+    file = tmp_path / "a_storm.py"
+    file.write_text(
+        "from dataclasses import replace\nfrom throw_away import *\n"
+        "from book.story.incident import Role\n"
+        "INCIDENT = replace(incident(Workload((), 1, 1.0)), roles=(Role('api'), Role('wroker')))",
+        encoding="utf-8",
+    )
+    parts = step_of_parts(book, tmp_path)
+    with pytest.raises(ChainError, match=r"role 'wroker' runs wroker.py, which thrown-away has"):
+        played(file, parts)

@@ -39,9 +39,7 @@ class Role:
         if self.count < 1:
             raise ValueError(f"role {self.name!r} has {self.count} processes; 1 is the least")
         if self.file and (not self.file.endswith(".py") or "/" in self.file or "\\" in self.file):
-            raise ValueError(
-                f"role {self.name!r}: a file of the step is NAME.py, not {self.file!r}"
-            )
+            raise ValueError(f"role {self.name!r}: a step's file is NAME.py, not {self.file!r}")
 
     @property
     def runs(self) -> str:
@@ -135,12 +133,12 @@ def check_parts(
         raise ValueError(f"roles: one is named {API!r}: the load goes there, not to {names[0]!r}")
     processes = [*names, *(member for role in roles for member in role.members)]
     for strike in strikes:
+        if not roles and strike.to not in own and strike.act not in ON_SERVERS:
+            raise ValueError(f"strike {strike.name!r} meets a process: declare roles")
         valid = [*own] if strike.act in ON_SERVERS else [*processes, *own]
         valid = processes if strike.request is not None else valid
         if strike.to and strike.to not in valid:
             raise ValueError(f"strike {strike.name!r}: {unknown('target', strike.to, valid)}")
-        if not roles and strike.to not in own:
-            raise ValueError(f"strike {strike.name!r} meets a process: declare roles")
 
 
 def unknown(kind: str, name: str, valid: Sequence[str]) -> str:
