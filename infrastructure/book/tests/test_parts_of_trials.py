@@ -303,7 +303,9 @@ def test_a_rule_that_fires_on_a_process_is_delivered_as_an_alert(
 
 
 COMMAND = """
-import sys, tempfile
+import signal, sys, tempfile
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
@@ -345,7 +347,6 @@ def test_nothing_is_left_of_a_trial_that_is_ended_in_the_middle(end: str, tmp_pa
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as command:
         assert command.stdout is not None
         assert command.stderr is not None

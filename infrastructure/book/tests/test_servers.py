@@ -317,6 +317,8 @@ import json, sys, time
 from pathlib import Path
 from book.stage.processes import Processes
 from book.stage.services.servers import KINDS, Servers
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 scratch, environ, chosen = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 programs = {
     name: next(p for p in KINDS[name].programs() if str(p) == text) for name, text in chosen.items()
@@ -368,7 +370,8 @@ def left_below(scratch: Path) -> list[str]:
     """Processes that name the folder, and what lies in it."""
     listed = subprocess.run(["ps", "-axww", "-o", "args="], capture_output=True, text=True)
     named = [line for line in listed.stdout.splitlines() if str(scratch) in line]
-    return named + [str(each) for each in scratch.iterdir()]
+    # After kill -9 the folder itself may be gone.
+    return named + [str(each) for each in scratch.glob("*")]
 
 
 @pytest.mark.parametrize("kind", BOTH)
