@@ -25,6 +25,7 @@ from book.replay.replay import Story
 from book.stage import trial
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.services.errors import ServiceMissing
 from book.stage.simulating import TooBusy
 from book.stage.trial import Trial
 from book.story.incident import Incident, Run, load
@@ -109,6 +110,8 @@ def show(
             ):
                 done = list(run_all(planned, processes, on_done, at_once=AT_ONCE))
             runs = {key(each): run for each, run in done if isinstance(run, Run)}
+            for absent in dict.fromkeys(str(r) for _, r in done if isinstance(r, ServiceMissing)):
+                out.print(f"skipped, and not counted: {absent}", markup=False)
             spoiled = [str(run) for _, run in done if isinstance(run, TooBusy)]
             seen |= mindset_known.judged(book, chapter, seed, known, runs)
     friendly_day = seen.get((FRIENDLY, book.steps[0].name, False))

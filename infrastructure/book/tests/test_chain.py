@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from book.chain.chain import Book, ChainError
+from book.chain.chain import SERVICES, Book, ChainError
+from book.stage.services.servers import KINDS
+from book.story import parts
 
 STEPS = """
 title = "Trials"
@@ -75,6 +77,18 @@ def test_a_step_has_several_names(book: Book, name: str) -> None:
     assert book.step(name).name == "chapter-10/first"
 
 
+def test_a_service_is_needed_from_the_step_on_that_declares_it(tmp_path: Path) -> None:
+    first = STEPS.replace('lesson = "Two."', 'lesson = "Two."\nservices = ["redis"]')
+    then = STEPS.replace('lesson = "One."', 'lesson = "One."\nservices = ["postgres"]')
+    book = repository(tmp_path, c02=first, c04="title = 'a'\npackage = 'b'\n", c10=then)
+    needs = [step.services for step in book.steps]
+    assert needs == [(), (), ("redis",), ("redis", "postgres"), ("redis", "postgres")]
+
+
+def test_the_services_that_one_can_name_are_those_that_can_be_started() -> None:
+    assert set(SERVICES) == set(parts.SERVICES) == KINDS.keys()
+
+
 def test_a_name_that_two_chapters_use_is_not_enough(book: Book) -> None:
     with pytest.raises(ChainError, match="chapter-10/complete"):
         book.step("complete")
@@ -99,6 +113,12 @@ def test_a_name_that_nothing_has_is_answered_with_the_valid_ones(book: Book) -> 
         (STEPS.replace('name = "first"', 'name = "missing"'), 6, "missing"),
         (STEPS.replace('title = "Trials"', 'title = "'), 2, "TOML"),
         (STEPS.replace('changes = ["agent.py"]', "changes = []", 1), 8, "step.0.changes"),
+        (
+            STEPS + 'services = ["reddis"]\n',
+            15,
+            r"step.1.services: there is no service 'reddis'. Did you mean redis\? Valid: alert",
+        ),
+        (STEPS + 'services = ["redis", "redis"]\n', 15, "services: 'redis' is named twice"),
     ],
 )
 def test_a_wrong_file_is_named_with_line_and_key(

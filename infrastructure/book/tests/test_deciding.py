@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import large_repository
@@ -196,6 +196,17 @@ def test_an_edit_of_a_step_asks_the_pairs_that_run_on_it(
     # On it, and wherever it is the step before: its run is what others are compared to.
     assert {name for name, _ in found} == {"trouble-05-2", "trouble-05-3"}
     assert {step for name, step in found if name == "trouble-05-2"} == {"chapter-05/with-05-2"}
+
+
+def test_a_server_that_a_step_needs_decides_what_runs_on_it(root: Path, asked: list[Pair]) -> None:
+    book = Book(root)
+    (story, step), *_ = asked
+    file, now = knowing.incident_file(book, story), Deciding(book)
+    plain = now.pair(file, story.before, step, SEED)
+    needs = replace(step, services=("redis",))
+    assert now.pair(file, story.before, step, SEED) == plain
+    assert now.pair(file, story.before, needs, SEED) != plain
+    assert now.pair(file, replace(story.before, services=("redis",)), step, SEED) != plain
 
 
 def test_a_persons_settings_beside_an_agent_decide_what_runs_on_it(

@@ -93,6 +93,32 @@ def test_an_incident_must_be_what_its_file_says(tmp_path: Path) -> None:
     [
         ("x = 1\ny = (\n", r"a_storm\.py:2: SyntaxError"),
         ("\n\nx = y\n", r"a_storm\.py:3: NameError"),
+        *(
+            (
+                f"from book.story.incident import *\n\nfrom throw_away import *\n"
+                f"INCIDENT = replace(incident(Workload((), 1, 1.0)), {given})",
+                rf"a_storm\.py:4: .*{says}",
+            )
+            for given, says in (
+                ("services=('reddis',)", "there is no service 'reddis'. Did you mean 'redis'"),
+                ("own=('redis', 'redis')", "own: 'redis' is named twice"),
+                ("roles=(Role('worker'),)", "one is named 'api'"),
+                ("roles=(Role('api'), Role('api'))", "a name stands there twice"),
+                ("roles=(Role('api', 0),)", "1 is the least"),
+                ("roles=(Role('api', file='../x.py'),)", "a step's file is NAME.py"),
+                ("roles=(Role('a b'),)", "a role's name is a word"),
+                ("strikes=(Strike('s', 'SIGKILL', to='api', at_s=1.0),)", "declare roles"),
+                ("strikes=(Strike('s', 'flush', to='redis', at_s=1.0),)", "no target 'redis'"),
+                (
+                    "roles=(Role('api'), Role('worker')), "
+                    "strikes=(Strike('s', 'SIGKILL', to='wroker-1', at_s=1.0),)",
+                    "no target 'wroker-1'. Did you mean 'worker-1'",
+                ),
+                ("strikes=(Strike('s', 'SIGKILL', to='api'),)", "say one of them"),
+                ("strikes=(Strike('s', 'SIGKILL', request=0),)", "from 1"),
+                ("strikes=(Strike('s', 'SIGKILL', at_s=1.0),)", "to whom"),
+            )
+        ),
     ],
 )
 def test_an_incident_that_cannot_be_loaded_is_named_with_its_line(

@@ -1,6 +1,7 @@
 """A run that the machine spoiled is listed as such, and counts neither as passed nor as failed."""
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ from throw_away import incident, on_any_machine, step
 from book.chain.chain import Book
 from book.check import incidents as check_incidents
 from book.pages.board_charts import verdict
-from book.replay import closing, present
+from book.replay import closing, present, screen
 from book.replay.cells import Cell, fill
 from book.replay.replay import Planned, Replay, Story, judge, plan
 from book.scoreboard import board, picture, terminal
 from book.stage import trial as trials
 from book.stage.processes import Processes
+from book.stage.services.errors import ServiceMissing
 from book.stage.simulating import TooBusy, TrialError
 from book.story.incident import Contrast, Incident, Outcome, Run, Task, Workload, at_least
 
@@ -181,3 +183,51 @@ def test_check_has_a_finding_only_where_too_many_pairs_are_not_judged(
     (found,) = check_incidents.too_many(asked(6), 0.25)
     assert "6 of 20 pairs are not judged" in found.what
     assert len(list(check_incidents.too_many(asked(5), 0.1))) == 1
+
+
+ABSENT = ServiceMissing("prometheus", "there is no program of it here", "apt-get install it")
+
+
+def test_an_incident_whose_server_is_missing_is_skipped_by_name_and_counts_for_nothing(
+    story: Story,
+) -> None:
+    replay = judged(story, solver=ABSENT)
+    assert (replay.rows, replay.problems, replay.is_better) == ((), [], None)
+    out = Console(file=io.StringIO(), width=120, highlight=False)
+    screen.block(out, Book.find().chapter("02"), replay, "a-storm", 7)
+    closing.summary(out, [replay])
+    assert closing.conclusion(out, [replay]) == 0
+    assert isinstance(out.file, io.StringIO)
+    said = out.file.getvalue()
+    assert "skipped: prometheus: there is no program of it here; apt-get install it" in said
+    assert "Skipped, and not counted: a-storm" in said
+    assert "As steps.toml says" not in said
+    code, said = ending(judged(story))
+    assert code == 0
+    assert "kipped" not in said
+
+
+def test_a_cell_whose_server_is_missing_counts_for_nothing_on_table_page_and_picture(
+    book: Book, story: Story, processes: Processes, tmp_path: Path
+) -> None:
+    needs = replace(story.incident, contrasts=(), services=("alertmanager",))
+    thrown = step(book, tmp_path)
+    before = dict(os.environ)
+    os.environ["PATH"] = ""
+    try:
+        short = replace(story, before=thrown, incident=needs)
+        (cell,) = fill([(short, thrown)], 7, processes, lambda trial, ok: None)
+    finally:
+        os.environ.update(before)
+    assert cell.skipped
+    assert "apt-get install prometheus-alertmanager" in cell.why
+    assert terminal.exit_code(book, [replace(cell, step=book.steps[0])]) == 0
+    out = Console(file=io.StringIO(), width=120, highlight=False)
+    terminal.show(out, [cell], 7)
+    assert isinstance(out.file, io.StringIO)
+    assert "skipped a-storm on thrown-away: alertmanager" in out.file.getvalue()
+    assert "0 of 0" in out.file.getvalue()
+    assert "skipped</text>" in picture.svg([cell])
+    entries = board.board(book, [cell], 7)["cells"]
+    assert isinstance(entries, list)
+    assert "skipped" in verdict(entries[0])

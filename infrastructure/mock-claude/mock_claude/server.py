@@ -23,7 +23,7 @@ from mock_claude.api import app, fitting
 from mock_claude.faults.edge import Edge
 from mock_claude.faults.fault_script import FaultScript
 from mock_claude.listening import listen
-from mock_claude.stage import Stage
+from mock_claude.stage import OnTask, Stage
 from mock_claude.world.world import World
 
 _STOP_S = 2.0
@@ -33,7 +33,8 @@ class Simulator:
     """A running simulator, as an async context manager.
 
     ``port`` 0 takes any free port. ``model`` decides what to say to a valid request. ``clock``
-    (seconds) drives windows, the prompt cache and the log's times. Log, ``fired`` and
+    (seconds) drives windows, the prompt cache and the log's times. ``on_task`` gets the task of
+    each model request and its client's address before anything is decided. Log, ``fired`` and
     ``in_flight`` may be read from any thread. Entering raises OSError if the port is taken.
     """
 
@@ -47,10 +48,11 @@ class Simulator:
         model: app.Model = fitting.reply_to,
         clock: Callable[[], float] = time.monotonic,
         log_limit: int = LOG_LIMIT,
+        on_task: OnTask | None = None,
     ) -> None:
         self.host = host
         self.port = port
-        self._stage = Stage(seed, faults or FaultScript(), model, clock, log_limit)
+        self._stage = Stage(seed, faults or FaultScript(), model, clock, log_limit, on_task)
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 

@@ -21,6 +21,8 @@ from mock_claude.model import stories
 from mock_claude.model.reply import Reply
 from mock_claude.world.world import World
 
+OnTask = Callable[[str, tuple[str, int] | None], None]
+
 
 class Stage:
     """The running state of one simulator. ``clock`` gives seconds."""
@@ -35,8 +37,10 @@ class Stage:
         model: app.Model,
         clock: Callable[[], float],
         log_limit: int,
+        on_task: OnTask | None = None,
     ) -> None:
         self.script = script
+        self.on_task = on_task
         self.ledger = Ledger(log_limit, clock)
         self._model = model
         self._clock = clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def test_path_and_model_are_globs() -> None:
     assert haiku.matches(at(model="claude-haiku-5-5"))
     assert not haiku.matches(at(model="claude-opus-5"))
     assert not Rule("r", "hang", path="*", model="*").matches(at(path="/w/api.php", model=None))
+
+
+def test_a_task_is_a_glob_that_only_model_requests_can_match() -> None:
+    weather = Rule("r", "hang", path="*", task="*WEATHER in ?slo*")
+    asked = [replace(NOW, task=task) for task in ("The weather in Oslo?", "The weather?", None)]
+    assert [weather.matches(each) for each in asked] == [True, False, False]
+    assert Rule("r", "hang").matches(NOW)
 
 
 def test_attempts_limit_a_rule_to_the_first_ones() -> None:

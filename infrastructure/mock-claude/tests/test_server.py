@@ -334,3 +334,26 @@ async def test_a_status_can_come_late_and_is_not_billed() -> None:
         (exchange,) = sim.log
         assert exchange.cost_usd == 0
         assert sim.first_at is not None
+
+
+async def test_a_rule_meets_the_tasks_that_it_names_and_no_service() -> None:
+    rule = '[[rule]]\nname = "r"\nfault = "status"\nstatus = 529\npath = "*"\ntask = "*second*"\n'
+    async with running(rule) as (simulator, client):
+        asked = [(await client.ask(task)).status_code for task in ("the first", "The SECOND")]
+        found = await client.http.get("/v1/search?name=second")
+        assert asked == [200, 529]
+        assert found.status_code != 529
+        assert simulator.fired == {"r": 1}
+
+
+async def test_who_listens_hears_each_task_and_its_clients_address_before_its_fault() -> None:
+    heard: list[tuple[str, tuple[str, int] | None]] = []
+    rule = '[[rule]]\nname = "r"\nfault = "status"\nstatus = 529\n'
+    async with running(rule, on_task=lambda *told: heard.append(told)) as (_, client):
+        await client.ask("the first")
+        await client.http.post("/v1/messages", content=b"no JSON")
+    (task, address), *more = heard
+    assert task == "the first"
+    assert address is not None
+    assert address[0] == "127.0.0.1"
+    assert more == []

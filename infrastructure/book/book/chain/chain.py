@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mock_claude.toml_places import line_of
 
 BASELINE = "reference-agent"
+# Servers that a step can ask for; a test holds them to those that the harness can start.
+SERVICES = ("alertmanager", "postgres", "prometheus", "redis")
 CHAPTER_FOLDER = re.compile(r"chapter-(\d\d)-[a-z0-9-]+")
 
 
@@ -32,6 +34,17 @@ class _StepEntry(BaseModel):
     modules: tuple[str, ...] = ()
     changes: tuple[str, ...] = Field(min_length=1)
     solves: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+
+    @field_validator("services")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in SERVICES:
+                raise ValueError(str(_unknown("service", name, [*SERVICES])))
+            if names.count(name) > 1:
+                raise ValueError(f"{name!r} is named twice")
+        return names
 
 
 class _StepsFile(BaseModel):
@@ -49,7 +62,8 @@ class Step:
     """One folder with an agent in it.
 
     ``modules`` are the package modules that its lesson adds, ``changes`` the files that differ
-    from the step before, ``solves`` the incidents that hold from here on.
+    from the step before, ``solves`` the incidents that hold from here on, ``services`` the servers
+    that it needs: those that it declares, and those of the steps before it.
     """
 
     name: str  # "reference-agent" or "chapter-02/with-retries"
@@ -58,6 +72,7 @@ class Step:
     modules: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     solves: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
     @property
     def short(self) -> str:
@@ -100,7 +115,12 @@ class Book:
     @cached_property
     def chapters(self) -> tuple[Chapter, ...]:
         folders = sorted((self.root / "chapters").glob("chapter-*"))
-        return tuple(_read_chapter(folder) for folder in folders if folder.is_dir())
+        chapters: list[Chapter] = []
+        services: tuple[str, ...] = ()
+        for folder in filter(Path.is_dir, folders):
+            chapters.append(_read_chapter(folder, services))
+            services = chapters[-1].steps[-1].services if chapters[-1].steps else services
+        return tuple(chapters)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -142,7 +162,8 @@ def _unknown(kind: str, name: str, valid: list[str]) -> ChainError:
     return ChainError(f"there is no {kind} {name!r}.{hint} Valid: {', '.join(valid) or 'none yet'}")
 
 
-def _read_chapter(folder: Path) -> Chapter:
+def _read_chapter(folder: Path, services: tuple[str, ...]) -> Chapter:
+    """A chapter; its steps need ``services``, which those before it declare, too."""
     match = CHAPTER_FOLDER.fullmatch(folder.name)
     file = folder / "steps.toml"
     if match is None:
@@ -161,7 +182,7 @@ def _read_chapter(folder: Path) -> Chapter:
         # A misspelt key says more than the missing one that it causes.
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(map(str, first["loc"]))
-        reason = first["msg"]
+        reason = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             level = _StepEntry if len(first["loc"]) > 1 else _StepsFile
             reason = f"unknown key; allowed: {', '.join(level.model_fields)}"
@@ -174,7 +195,9 @@ def _read_chapter(folder: Path) -> Chapter:
             line = line_of(text, ("step", place, "name"))
             raise ChainError(f"{file}:{line}: step.name: no folder {entry.name} with an agent.py")
         name = f"chapter-{number:02}/{entry.name}"
-        steps.append(Step(name, path, entry.lesson, entry.modules, entry.changes, entry.solves))
+        services = tuple(dict.fromkeys((*services, *entry.services)))
+        told = (entry.lesson, entry.modules, entry.changes, entry.solves, services)
+        steps.append(Step(name, path, *told))
     shown = read.demonstration and folder / "demonstration" / read.demonstration
     if shown and not shown.is_file():
         line = line_of(text, ("demonstration",))

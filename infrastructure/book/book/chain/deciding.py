@@ -6,7 +6,8 @@ too short (the key holds what cannot matter, and everything runs again). For an 
 
 - the incident with its data and what it imports,
 - the harness's modules that run and judge (``RUNS``), the whole simulator with its data,
-- the step's folder and that of the step before the solving one, without README and tests,
+- the step's folder and that of the step before the solving one, without README and tests, and the
+  servers that they need,
 - each chapter's package that these reach, and that those reach in turn, whole,
 - the locked versions of what all these depend on; Python, the system, the seed.
 """
@@ -52,7 +53,7 @@ class Deciding:
         parts = [f"seed {seed}", how, *self.ground, *told]
         for each in (before, step):
             lines, packages = self._step(each)
-            parts += [each.name, *lines]
+            parts += [each.name, *(f"needs {name}" for name in each.services), *lines]
             reached = reached | packages
         parts += self._packages(reached, (before, step), self._runs_on)
         where = incident.relative_to(self.book.root).as_posix()

@@ -22,6 +22,8 @@ from book.check.finding import Finding, at
 LOADERS = {
     f"{HARNESS}/story/incident.py": "loads an incident's file, which a digest names first",
     f"{HARNESS}/stage/driving.py": "puts a step's folder on the path: it is in each digest, whole",
+    f"{HARNESS}/stage/services/programs.py": "finds servers' files in wheels, and imports nothing",
+    f"{HARNESS}/stage/serving.py": "runs a file of a step's folder, which is in each digest, whole",
     f"{HARNESS}/stage/noting.py": "listens to a package, if the step has imported it",
     f"{SIMULATOR}/__init__.py": "loads its own modules late; the simulator is taken whole",
     f"{SIMULATOR}/world/places.py": "reads its own data; the simulator is taken whole",

@@ -41,6 +41,7 @@ class Asked:
     findings: list[Finding] = field(default_factory=list)
     known: int = 0
     ran: int = 0
+    skipped: int = 0  # pairs that need a server which is missing here
     unjudged: list[Cell] = field(default_factory=list)  # on which a busy machine allows no verdict
     lines: list[str] = field(default_factory=list)  # what was drawn, and what was left out
 
@@ -74,7 +75,7 @@ def ask(
         drawn = draw.taken(later, name)
         for part in drawn:
             _run(book, processes, known, on_job, part, result, seen)
-        result.lines = drawn.told(name)
+        result.lines += drawn.told(name)
     return result
 
 
@@ -104,6 +105,10 @@ def _run(
         return
 
     def judge(cell: Cell) -> None:
+        if cell.skipped:
+            result.skipped += 1
+            result.lines.append(f"skipped {name((cell.story, cell.step))}: {cell.why}")
+            return
         if cell.unjudged:
             result.unjudged.append(cell)
             return
@@ -117,11 +122,12 @@ def _run(
     trials = trials_of(wanted, SEED)
     on_job(f"{len(trials)} trials of incidents begin; they take a minute or two")
     open_still: list[Cell] = []
+    skipped = result.skipped
     fill(wanted, SEED, processes, lambda trial, ok: None, judge, seen)
     for cell in open_still:  # when all have ended: it may run contrasts
         file = incident_file(book, cell.story)
         result.findings += verdicts.nobody_misses(book, cell, file, processes)
-    result.ran += len(wanted)
+    result.ran += len(wanted) - (result.skipped - skipped)
 
 
 def name(pair: Pair) -> str:

@@ -24,6 +24,7 @@ WORDS = {
     "misses": ("✗", "misses"),
     "crashed": ("✗", "crashed"),
     "unjudged": ("?", "not judged"),
+    "skipped": (DASH, "skipped"),
     "missing": (DASH, "not run"),
 }
 
@@ -32,6 +33,8 @@ def state(cell: Plain | None) -> str:
     """The key of what became of a trial in WORDS. A crash is told from a miss by its error."""
     if cell is None:
         return "missing"
+    if cell.get("skipped"):
+        return "skipped"
     if cell.get("unjudged"):
         return "unjudged"
     if cell.get("error"):

@@ -30,7 +30,7 @@ th, td { padding: .4rem .6rem; text-align: left; vertical-align: top; }
 .stairs th small { margin-left: .5rem; }
 .group { font-weight: 400; border-bottom: 2px solid var(--line); }
 td.holds { background: var(--yesbox); } td.misses, td.crashed { background: var(--nobox); }
-td.missing, td.unjudged { background: var(--rail); } td.missing { color: var(--quiet); }
+td.missing, td.unjudged, td.skipped { background: var(--rail); } td.missing { color: var(--quiet); }
 td.unjudged { outline: 1px dashed var(--quiet); outline-offset: -2px; }
 b.holds, .holds b { color: var(--yes); }
 b.misses, .misses b, .crashed b { color: var(--no); }

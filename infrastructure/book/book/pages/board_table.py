@@ -15,7 +15,7 @@ from book.pages.board_charts import DASH, WORDS, Plain, state
 
 FEW = 3  # so many columns have room for reasons, on a phone, too
 UNITS = {"%": "%", "s": "seconds", "$": "dollars"}
-NOT_COUNTED = ("missing", "unjudged")
+NOT_COUNTED = ("missing", "unjudged", "skipped")
 Cells: TypeAlias = dict[tuple[Any, Any], Plain]  # by the names of incident and step
 
 

@@ -16,6 +16,7 @@ from book.replay import replay
 from book.replay.replay import Replay, Story
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.services.errors import ServiceMissing
 from book.stage.simulating import TooBusy, TrialError
 from book.stage.trial import Trial
 from book.stage.waiting import Waited, too_busy
@@ -34,7 +35,8 @@ class Cell:
     run: Run | None
     checks: tuple[Check, ...] = ()
     error: str | None = None
-    unjudged: bool = False  # the machine was too busy; ``error`` tells more
+    unjudged: bool = False  # there is no verdict: the machine was too busy; ``error`` tells more
+    skipped: bool = False  # nor will there be one: a server is missing here, as ``error`` tells
     silent: tuple[str, ...] = ()  # faults that met no request: then nothing is proven
     promised: int = 0  # how many of the checks are the promise's; the others judge the cure
     better: bool = True  # of the solving step: whether its headline is better than the one before
@@ -171,6 +173,9 @@ def _cell(story: Story, step: Step, seen: Seen) -> Cell:
     errors.sort(key=lambda error: isinstance(error, TooBusy))  # a crash says more
     failed = errors[0] if errors else None
     run, before, calm = needed
+    absent = next((each for each in errors if isinstance(each, ServiceMissing)), None)
+    if absent is not None:
+        return Cell(story, step, None, error=str(absent), unjudged=True, skipped=True)
     if isinstance(failed, TooBusy):
         return Cell(story, step, None, error=str(failed), unjudged=True)
     if failed is not None or not isinstance(run, Run) or not isinstance(before, Run):

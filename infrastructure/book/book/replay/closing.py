@@ -23,7 +23,7 @@ def summary(out: Console, replays: list[Replay]) -> None:
         result.add_column(head, overflow="fold")
     for head in ("step before", "", "solving step", ""):
         result.add_column(head, no_wrap=True)
-    for replay in replays:
+    for replay in (each for each in replays if each.skipped is None):
         cells = [replay.incident.name, str(replay.seed), escape(replay.incident.headline.words)]
         for row in (replay.before, replay.solver):
             cells += [f"{row.trial.name} {verdict(row)}" if row else "", replay.shown(row)]
@@ -38,14 +38,17 @@ def conclusion(out: Console, replays: list[Replay]) -> int:
     for replay, problem in problems:
         out.print(f"[red]{replay.incident.name}, seed {replay.seed}: {escape(problem)}")
     seeds = sorted({each.seed for each in replays})
-    names = sorted({each.incident.name for each in replays})
+    names = sorted({each.incident.name for each in replays if each.skipped is None})
+    skipped = sorted({each.incident.name for each in replays if each.skipped is not None})
+    if skipped:
+        out.print(f"[yellow]Skipped, and not counted:[/] {', '.join(skipped)}")
     unjudged = sum(len(each.unjudged) for each in replays)
     if unjudged:
         trials = unjudged + sum(len(each.rows) for each in replays)
         out.print(
             f"[yellow]{unjudged} of {trials} runs are not judged:[/] the machine was too busy"
         )
-    elif not problems:
+    elif names and not problems:
         shown = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         out.print(f"[green]As steps.toml says:[/] {', '.join(names)}, seed {shown}.")
     return FAILED if problems else UNJUDGED if unjudged else 0

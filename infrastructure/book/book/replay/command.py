@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from book.chain.chain import Book, ChainError, Chapter
-from book.replay import closing, present, results, screen
+from book.replay import closing, held, present, results, screen
 from book.replay import known as knowing
 from book.replay.cells import of_replay
 from book.replay.known import Known
@@ -52,9 +52,11 @@ def run(
         played = zip(wanted, names, replay(wanted, processes, on_done), strict=True)
         for (story, seed), name, done in played:
             screen.block(out, chapter, done, name, max(map(len, names)))
-            if details:
+            if details and done.skipped is None:
                 present.intro(out, story, seed)
                 present.outcome(out, done)
+                where = held.hold(book.root, done).relative_to(book.root).as_posix()
+                out.print(f"what its processes said: {where}", style="dim", soft_wrap=True)
             replays.append(done)
             _keep(known, story, seed, done, as_told=not settings)
     if save is not None:

@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import TypeAlias
 
 from book.chain.chain import Book, ChainError, Chapter, Step
 from book.stage import trial as trials
+from book.stage.by_roles import roles_without_file
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.services.errors import ServiceMissing
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
 from book.stage.waiting import Waited, too_busy
@@ -50,6 +53,7 @@ class Replay:
     seed: int
     rows: tuple[Row, ...]
     unjudged: tuple[tuple[Trial, str], ...] = ()
+    skipped: str | None = None  # a server is missing here: which, and the line that installs it
 
     @property
     def before(self) -> Row | None:
@@ -118,10 +122,22 @@ def stories(book: Book, chapter: Chapter, wanted: str | None = None) -> list[Sto
     if wanted is not None and wanted not in names:
         raise ChainError(f"{chapter.name} has no incident {wanted!r}. Valid: {', '.join(names)}")
     return [
-        Story(load(chapter.incident_file(name)), book.before(step), step)
+        Story(played(chapter.incident_file(name), step), book.before(step), step)
         for name, step in names.items()
         if wanted in (None, name)
     ]
+
+
+def played(file: Path, solver: Step) -> Incident:
+    """The incident. ChainError names a role of it that the solving step has not."""
+    incident = load(file)
+    files = sorted(each.name for each in solver.path.glob("*.py"))
+    for role in roles_without_file(incident.roles, files):
+        raise ChainError(
+            f"{file}: role {role.name!r} runs {role.runs}, which {solver.name} has not. "
+            f"Its files: {', '.join(files)}"
+        )
+    return incident
 
 
 def with_settings(story: Story, chosen: Sequence[str]) -> Story:
@@ -180,8 +196,12 @@ def judge(
     """Apply the verdict: the promise to every run, the cure to the runs under trouble.
 
     The first planned trial is that of the step before the solving one. An error in a run's place
-    leaves it unjudged, and what is compared with it.
+    leaves it unjudged, and what is compared with it. Where a server is missing the incident is
+    skipped, whole.
     """
+    absent = next((run for run in runs if isinstance(run, ServiceMissing)), None)
+    if absent is not None:
+        return Replay(incident, seed, (), skipped=str(absent))
     before = runs[0]
     calm = {
         trial.step.name: run for (trial, _), run in zip(planned, runs, strict=True) if trial.calm

@@ -33,6 +33,9 @@ def opening(out: Console, chapter: Chapter, incidents: int, seeds: Sequence[int]
 
 def block(out: Console, chapter: Chapter, replay: Replay, name: str, width: int) -> None:
     """The incident in three lines beside its ``name``; ``width`` is that of the longest name."""
+    if replay.skipped is not None:
+        out.print(f"[bold]{name}[/]{GAP}[yellow]skipped:[/] {escape(replay.skipped)}")
+        return
     headline = replay.incident.headline
     rows = replay.before, replay.solver
     before, after = map(replay.shown, rows)

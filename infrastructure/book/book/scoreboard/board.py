@@ -106,6 +106,7 @@ def _entry(cell: Cell) -> dict[str, object]:
         "error": cell.error,
         "measured": cell.measured,
         "unjudged": cell.unjudged,
+        "skipped": cell.skipped,
         "headline": headlines.of_cell(cell.story, cell.figure, cell.error),
     }
     run = cell.run

@@ -42,7 +42,7 @@ def svg(cells: Sequence[Cell]) -> str:
         x = LEFT + COLUMN * steps.index(cell.step.name)
         y = TOP + ROW * names.index(cell.story.incident.name)
         kind = "unjudged" if cell.unjudged else "holds" if cell.holds else "misses"
-        word = "not judged" if cell.unjudged else kind
+        word = "skipped" if cell.skipped else "not judged" if cell.unjudged else kind
         size = f'width="{COLUMN - 10}" height="{ROW - 6}" rx="4"'
         parts.append(f'<rect class="{kind}" x="{x + 5}" y="{y}" {size}/>')
         middle = f'x="{x + COLUMN // 2}" y="{y + 17}" text-anchor="middle"'

@@ -93,12 +93,14 @@ def exit_code(book: Book, cells: Sequence[Cell]) -> int:
     """0 where all cells are as steps.toml says, FAILED, or UNJUDGED where that cannot be told."""
     if not is_staircase(book, cells):
         return FAILED
-    return UNJUDGED if any(cell.unjudged for cell in cells) else 0
+    return UNJUDGED if any(cell.unjudged and not cell.skipped for cell in cells) else 0
 
 
 def _state(cell: Cell | None) -> str:
     if cell is None:
         return "not run"
+    if cell.skipped:
+        return "skipped"
     if cell.unjudged:
         return "not judged"
     if cell.error is not None:

@@ -18,7 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from book.stage.noting import note_events
+from book.stage.receivers.receivers import without_otel_variables
 from book.story.workload import Task, Workload
+
+METRICS = "AGENT_METRICS__PORT"
+SERVERS = ("REDIS_URL", "DATABASE_URL", "PROMETHEUS_URL", "ALERTMANAGER_URL")
 
 # Which task of the workload the code runs for; what it starts inherits the number.
 _place: ContextVar[int | None] = ContextVar("place", default=None)
@@ -30,35 +34,43 @@ def without_agent_variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {k: v for k, v in environment.items() if not k.upper().startswith(prefixes)}
 
 
-def enter(folder: Path, environment: Mapping[str, str]) -> None:
-    """Make this process the step's: its modules first, and of the settings those it declares."""
+def enter(folder: Path, environment: Mapping[str, str]) -> bool:
+    """Make this process the step's: its modules first, and of the settings those it declares.
+
+    What else the environment holds, such as a server's address, is passed as it is, and a user's
+    own is not. Whether the step declares a port for its metrics.
+    """
     sys.path.insert(0, str(folder))
     from config import Settings  # type: ignore[import-not-found]  # the step's own
 
     declared = Settings.variables()
-    kept = without_agent_variables(os.environ)
+    kept = without_otel_variables(without_agent_variables(os.environ))
+    kept = {name: value for name, value in kept.items() if name not in SERVERS}
+    passed = without_agent_variables(environment)
     os.environ.clear()
-    os.environ.update(kept | {k: v for k, v in environment.items() if k in declared})
+    os.environ.update(kept | passed | {k: v for k, v in environment.items() if k in declared})
+    return METRICS in declared
 
 
 def drive(
     pipe: Connection, folder: Path, environment: dict[str, str], workload: Workload, events: Path
 ) -> None:
-    """Send "ready", ``(place, fields of Outcome)`` for each task, then None; end when told to."""
-    enter(folder, environment)
+    """Send whether the step declares METRICS, ``(place, fields of Outcome)`` for each task, then
+    None; end when told to."""
+    declares = enter(folder, environment)
     import agent  # type: ignore[import-not-found]  # noqa: F401  # so that its policies are there
 
     note_events(events)
-    asyncio.run(_drive(pipe, workload))
+    asyncio.run(_drive(pipe, workload, declares))
 
 
-async def _drive(pipe: Connection, workload: Workload) -> None:
+async def _drive(pipe: Connection, workload: Workload, declares: bool) -> None:
     from agent import Agent
     from config import Settings
 
     started = _count_tasks(asyncio.get_running_loop())
     async with Agent(Settings.from_env()) as agent:
-        pipe.send("ready")
+        pipe.send(declares)
         gate, began = asyncio.Semaphore(workload.at_once), time.monotonic()
 
         async def user(visit: list[tuple[int, Task]]) -> None:

@@ -13,7 +13,6 @@ import io
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import threading
 import traceback
@@ -23,34 +22,30 @@ from multiprocessing import parent_process, util
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TypeVar, cast
 
 from book.stage import ending
+from book.stage.programs import Finished, run_program
 
 FORKS = sys.platform == "linux"
 GRACE_S = 5.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Child:
-    """A running child, our end of its pipe, and the file that takes what it prints."""
+    """A running child, our end of its pipe, and the files that take what it prints."""
 
     process: BaseProcess
     pipe: Connection
-    output: Path
+    stdout: Path
+    stderr: Path
 
     def printed(self, last: int = 2000) -> str:
-        """The last characters that the child printed."""
-        with contextlib.suppress(FileNotFoundError):
-            return self.output.read_text(encoding="utf-8", errors="replace")[-last:].strip()
-        return ""
-
-
-class Finished(subprocess.CompletedProcess[str]):
-    """What a program printed, how it ended, and the seconds of CPU that it and its own took."""
-
-    def __init__(self, args: list[str], returncode: int, stdout: str, *, cpu_s: float) -> None:
-        super().__init__(args, returncode, stdout)
-        self.cpu_s = cpu_s
+        """The last characters that the child printed; its errors come last."""
+        return "\n".join(filter(None, (_end_of(self.stdout, last), _end_of(self.stderr, last))))[
+            -last:
+        ]
 
 
 @dataclass
@@ -60,8 +55,11 @@ class Processes:
     imports: Sequence[str]
     scratch: Path
     _live: list[BaseProcess] = field(default_factory=list)
+    _at_end: list[Callable[[], None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
+    _made: dict[object, object] = field(default_factory=dict)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Processes:
         if FORKS:
@@ -80,14 +78,14 @@ class Processes:
         with self._lock:
             if self._closed:
                 raise InterruptedError("stopping")
-            output = self.scratch / f"{name}-{len(self._live)}.txt"
-            process = _process(name, theirs, output, target, args)
+            outputs = [self.scratch / f"{name}-{len(self._live)}.{end}" for end in ("out", "err")]
+            process = _process(name, theirs, outputs, target, args)
             process.start()
             self._live.append(process)
         theirs.close()
         ended_well = False
         try:
-            yield Child(process, ours, output)
+            yield Child(process, ours, *outputs)
             ended_well = True
         finally:
             ours.close()
@@ -101,7 +99,7 @@ class Processes:
         Raises OSError if it cannot be started.
         """
         variables = dict(os.environ) if env is None else env
-        with self.child("program", _run_program, list(command), cwd, variables) as child:
+        with self.child("program", run_program, list(command), cwd, variables) as child:
             try:
                 result, cpu_s = child.pipe.recv()
             except (EOFError, ConnectionError):
@@ -109,7 +107,8 @@ class Processes:
             child.process.join(GRACE_S)
             if isinstance(result, OSError):
                 raise result
-            printed = child.output.read_text(encoding="utf-8", errors="replace")
+            printed = child.stdout.read_text(encoding="utf-8", errors="replace")
+            printed += child.stderr.read_text(encoding="utf-8", errors="replace")
         return Finished(list(command), result, printed, cpu_s=cpu_s)
 
     @contextlib.contextmanager
@@ -123,6 +122,20 @@ class Processes:
             if not done:
                 self.kill_all()
 
+    def at_end(self, end: Callable[[], None]) -> None:
+        """Have ``kill_all`` call this too; it must be safe to call twice, from any thread."""
+        with self._lock:
+            if self._closed:
+                raise InterruptedError("stopping")
+            self._at_end.append(end)
+
+    def once(self, make: Callable[[Processes], T]) -> T:
+        """What ``make`` gives, made when it is first asked for: one for the whole command."""
+        with self._making:
+            if make not in self._made:
+                self._made[make] = make(self)
+            return cast(T, self._made[make])
+
     def live(self) -> dict[int, str]:
         """The children that run now: their names by process id."""
         with self._lock:
@@ -135,6 +148,16 @@ class Processes:
             self._closed = True
             for process in self._live:
                 _kill(process)
+            ends, self._at_end = self._at_end, []
+        for end in ends:
+            end()
+
+
+def _end_of(file: Path, last: int) -> str:
+    with contextlib.suppress(FileNotFoundError), file.open("rb") as read:
+        read.seek(max(file.stat().st_size - 4 * last, 0))  # a character has at most four bytes
+        return read.read().decode("utf-8", errors="replace").strip()[-last:]
+    return ""
 
 
 def _start_fork_server(imports: Sequence[str], scratch: Path) -> None:
@@ -197,16 +220,16 @@ def _kill_group(pid: int) -> None:
 
 
 def _in_child(
-    pipe: Connection, output: Path, target: Callable[..., None], args: tuple[object, ...]
+    pipe: Connection, outputs: list[Path], target: Callable[..., None], args: tuple[object, ...]
 ) -> None:
     if hasattr(os, "setsid"):
         os.setsid()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with output.open("wb", buffering=0) as sink:
-        sys.stdout.flush()
-        os.dup2(sink.fileno(), 1)
-        os.dup2(sink.fileno(), 2)
+    sys.stdout.flush()
+    for descriptor, output in enumerate(outputs, 1):
+        with output.open("wb", buffering=0) as sink:
+            os.dup2(sink.fileno(), descriptor)
     sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", closefd=False), "utf-8", line_buffering=True)
     sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", closefd=False), "utf-8", line_buffering=True)
     try:
@@ -214,26 +237,6 @@ def _in_child(
     except Exception:  # noqa: BLE001 - the child's own report: shown to the person, exit code 1
         traceback.print_exc()
         sys.exit(1)
-
-
-def _run_program(pipe: Connection, command: list[str], cwd: Path, env: dict[str, str]) -> None:
-    """In a child, whose group the program shares, and whose output is its own."""
-    try:
-        done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, check=False)
-    except OSError as error:
-        pipe.send((error, 0.0))
-    else:
-        pipe.send((done.returncode, cpu_s()))
-
-
-def cpu_s() -> float:
-    """Seconds of CPU that this process and its children that have ended took; 0 on Windows."""
-    if sys.platform == "win32":
-        return 0.0
-    import resource
-
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _end_with_parent() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from book.stage import trial as trials
 from book.stage.processes import Processes
+from book.stage.services.errors import ServiceMissing
 from book.stage.simulating import TooBusy, TrialError
 from book.stage.trial import Trial
 from book.stage.waiting import Waited, too_busy
@@ -118,9 +119,10 @@ def run_all(
 ) -> Iterator[tuple[Trial, Run | TrialError]]:
     """Run all trials and yield each with its run, in their order.
 
-    TooBusy stands in for a run that the machine spoiled each time. With ``keep_errors`` so does any
-    other TrialError; without it the first one is raised, and everything that still runs is ended.
-    So it is on Ctrl-C. ``on_done`` meets a repeated trial with its ``attempt``.
+    TooBusy stands in for a run that the machine spoiled each time, ServiceMissing for one that
+    needs a server which is not installed here. With ``keep_errors`` so does any other TrialError;
+    without it the first one is raised, and everything that still runs is ended. So it is on Ctrl-C.
+    ``on_done`` meets a repeated trial with its ``attempt``.
     """
     line, attempts = Line(at_once), list(planned)
     results = [Future[Run | TrialError]() for _ in planned]
@@ -133,7 +135,7 @@ def run_all(
         try:
             run, waited = trials.watched(trial, processes, lambda ok: on_done(trial, ok))
         except TrialError as error:
-            if not keep_errors:
+            if not keep_errors and not isinstance(error, ServiceMissing):
                 raise
             return error
         if not is_too_busy(waited):

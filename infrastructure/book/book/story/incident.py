@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from book.story.observed import Noted, Outcome, Run, bill, holds
+from book.story.parts import Deed, Role, Strike, check_parts
 from book.story.verdict import Check, at_least, at_most, show
 from book.story.workload import Gap, Task, Workload
 from mock_claude import FaultScript, FaultScriptError
@@ -21,6 +22,7 @@ from mock_claude import FaultScript, FaultScriptError
 __all__ = [
     "Check",
     "Contrast",
+    "Deed",
     "Evidence",
     "Gap",
     "Headline",
@@ -28,8 +30,10 @@ __all__ = [
     "IncidentError",
     "Noted",
     "Outcome",
+    "Role",
     "Run",
     "Service",
+    "Strike",
     "Task",
     "Workload",
     "at_least",
@@ -138,14 +142,19 @@ class Incident:
     run too), a service's SIGTERM, and a ``workload`` where ``calm_workload`` names a quieter one.
     ``needs_calm`` says that the cure looks at the calm run. ``trials_at_once`` is for verdicts
     that rest on milliseconds: no more trials, of any incident, run beside one of these.
-    ``figures`` are shown with a run and judged by nobody.
+    ``figures`` are shown with a run and judged by nobody. ``faults`` may be a function of the seed.
+
+    ``services`` are servers that each trial has a part of, beside those that its step declares;
+    those in ``own`` are whole servers, which it may harm. ``roles`` are processes of the step;
+    without them a ``service`` is one. ``strikes`` and ``deeds`` meet them. With ``telemetry`` the
+    run holds samples, spans and alerts; ``alert_rules`` are Prometheus's files of rules.
     """
 
     name: str
     story: str
     symptom: str
     headline: Headline
-    faults: FaultScript
+    faults: FaultScript | Callable[[int], FaultScript]
     workload: Callable[[int], Workload]
     settings: Mapping[str, str]
     promise: Callable[[Run], Sequence[Check]]
@@ -158,19 +167,47 @@ class Incident:
     needs_calm: bool = False
     trials_at_once: int = 8
     figures: Callable[[Run], Sequence[str]] = lambda run: ()
+    services: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
+    strikes: tuple[Strike, ...] = ()
+    deeds: tuple[Deed, ...] = ()
+    telemetry: bool = False
+    alert_rules: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_parts(self.services, self.own, self.roles, self.strikes)
+
+    @property
+    def served(self) -> Service | None:
+        """How the step is served; None where its agent runs without a service."""
+        return self.service or (Service() if self.roles else None)
+
+    def script(self, seed: int) -> FaultScript:
+        """The fault script under this seed."""
+        return self.faults if isinstance(self.faults, FaultScript) else self.faults(seed)
 
     def silent(self, run: Run) -> list[str]:
-        """Fault rules and scripts that met no request of a run under trouble: it proves nothing."""
-        told = [each.name for each in self.faults.rules]
-        told += [each.name for each in self.faults.scripts]
+        """Fault rules and scripts that met no request of a run under trouble, and strikes and
+        deeds that were not carried out: it proves nothing."""
+        script = self.script(run.seed)
+        told = [each.name for each in script.rules] + [each.name for each in script.scripts]
+        told += [each.name for each in self.strikes] + [each.name for each in self.deeds]
         return [name for name in told if not run.fired.get(name)]
 
     def calmed(self) -> Incident:
         """The same story without its trouble."""
         service = self.service and replace(self.service, sigterm_at_s=None)
         workload = self.calm_workload or self.workload
-        faults = self.faults.without_rules()
-        return replace(self, faults=faults, workload=workload, service=service)
+        deeds = tuple(deed for deed in self.deeds if not deed.trouble)
+        return replace(
+            self,
+            faults=lambda seed: self.script(seed).without_rules(),
+            workload=workload,
+            service=service,
+            strikes=(),
+            deeds=deeds,
+        )
 
 
 class IncidentError(ValueError):

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, get_args
 
+from book.story.parts import Done
+from book.story.telemetry import Alert, Line, Sample, Span, Telemetry
 from book.story.workload import Task
 from mock_claude import Exchange
 
@@ -84,7 +86,9 @@ class Run:
     ``seconds`` is the wall time from the first task's start to the last one's end. ``in_flight``
     counts requests that the simulator still had when every task was answered. ``exit_code`` is a
     service's, 128 and the signal's number where a signal ended it; ``served_by`` the file that
-    served.
+    served. ``exit_codes`` and ``peak_mb`` (of memory; absent where not measured) are of each
+    process by name; ``files`` are those of the trial's folder at the end. ``done_to_it`` are the
+    strikes and deeds that were carried out.
     """
 
     step: str
@@ -99,6 +103,27 @@ class Run:
     exit_code: int | None = None
     served_by: str | None = None
     signal_s: float | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    exit_codes: Mapping[str, int] = field(default_factory=dict)
+    peak_mb: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    done_to_it: tuple[Done, ...] = ()
+
+    @property
+    def logs(self) -> tuple[Line, ...]:
+        return self.telemetry.logs
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        return self.telemetry.samples
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        return self.telemetry.spans
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        return self.telemetry.alerts
 
     @property
     def model_requests(self) -> list[Exchange]:

@@ -38,6 +38,9 @@ class Task:
     lacks a fact is wrong, whatever it says.
     Tasks of one session run one after the other, in their order. ``at_s`` is when the task
     arrives, in seconds; ``tag`` is what a verdict tells tasks apart by.
+
+    Of a service only: ``user`` is the bearer token that it comes with, ``body`` is sent as it is
+    instead of the text, and a task that is ``sent`` twice has an outcome for each time.
     """
 
     text: str
@@ -46,10 +49,20 @@ class Task:
     at_s: float = 0.0
     tag: str = ""
     gaps: tuple[Gap, ...] = ()
+    user: str | None = None
+    body: bytes | None = None
+    sent: int = 1
 
     def __post_init__(self) -> None:
         if self.gaps and len(self.gaps) != len(self.facts):
             raise ValueError(f"{len(self.facts)} facts need as many gaps, not {len(self.gaps)}")
+        if self.sent < 1:
+            raise ValueError(f"a task is sent once at least, not {self.sent} times")
+
+    @property
+    def needs_service(self) -> bool:
+        """Whether an agent without a service could not be asked this."""
+        return self.user is not None or self.body is not None or self.sent > 1
 
 
 @dataclass(frozen=True)
@@ -58,13 +71,15 @@ class Workload:
 
     Without arrival times ``at_once`` users, who come within ``ramp_s`` seconds, each take the next
     task when theirs is answered. With them tasks come when they come, wait while ``at_once``
-    others run, and time and limit count from the arrival.
+    others run, and time and limit count from the arrival. Where turns ``overlap``, those of one
+    session do not wait for each other.
     """
 
     tasks: tuple[Task, ...]
     at_once: int
     limit_s: float
     ramp_s: float = 0.0
+    overlap: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -76,7 +91,7 @@ class Workload:
         visits: list[list[tuple[int, Task]]] = []
         of_session: dict[str, list[tuple[int, Task]]] = {}
         for place, task in enumerate(self.tasks):
-            if task.session in of_session:
+            if task.session in of_session and not self.overlap:
                 of_session[task.session].append((place, task))
                 continue
             visits.append([(place, task)])

@@ -18,7 +18,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from book.stage.processes import cpu_s, end_fork_server
+from book.stage.processes import end_fork_server
+from book.stage.programs import cpu_s
 from book.testing.collected import Seen
 from book.testing.parts import Share
 from book.testing.reading import Reading, watch

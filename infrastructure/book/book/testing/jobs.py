@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from book.chain.chain import Book
-from book.stage.processes import Child, Finished, Processes
+from book.stage.processes import Child, Processes
+from book.stage.programs import Finished
 from book.testing import collected
 from book.testing.collecting import Part, Ran, collect_and_run
 from book.testing.keeping import LINT, Green, Known

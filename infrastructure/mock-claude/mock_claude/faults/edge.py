@@ -61,10 +61,12 @@ class Edge:
         body = describe(scope, headers, data, entry)
         entry.attempt = stage.attempts.next(entry.key)
         scope["state"].update(entry=entry, body=body)
+        if stage.on_task is not None and body.task is not None:
+            stage.on_task(body.task, scope["client"])
         answer, wait_s = stage.api, stage.script.latency.constant_s(scope["path"])
         transport = scope["state"]["transport"]
         try:
-            rule = self._choose(scope["path"], headers, entry)
+            rule = self._choose(scope["path"], headers, entry, body)
         except ApiError as refusal:
             rule, answer = None, http_answers.refusal(refusal, entry.request_id)
         match rule and rule.fault:
@@ -84,12 +86,16 @@ class Edge:
         )  # fmt: skip
         await answer(scope, receive, pace)
 
-    def _choose(self, path: str, headers: Mapping[str, str], entry: Entry) -> Rule | None:
+    def _choose(
+        self, path: str, headers: Mapping[str, str], entry: Entry, body: Body
+    ) -> Rule | None:
         """The rule that decides; ApiError if the request's own headers ask for nonsense."""
         stage = self._stage
         asked = fault_headers.rule_from(headers, stream=entry.stream)
         rules = stage.script.rules if asked is None else (asked, *stage.script.rules)
-        request = Request(path, entry.model, entry.key, entry.attempt, entry.at_s, entry.stream)
+        task = body.task if any(rule.task is not None for rule in rules) else None
+        asks = (entry.key, entry.attempt, entry.at_s, entry.stream, task)
+        request = Request(path, entry.model, *asks)
         rule = choose(rules, stage.seed, request)
         if rule is not None:
             stage.ledger.fire(entry, rule.name)

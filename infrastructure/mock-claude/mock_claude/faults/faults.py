@@ -58,6 +58,8 @@ class Request:
     attempt: int
     elapsed_s: float
     stream: bool = False
+    task: str | None = None
+    """Of a model request: the text of the task at hand."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,15 @@ class Rule:
     """Events of a stream that arrive whole; the default ends with the first delta."""
     stall_s: float | None = None
     """None: for ever."""
+    task: str | None = None
+    """A glob without regard to case, as scripts have it; then only model requests match."""
 
     def matches(self, request: Request) -> bool:
-        """Whether path, model, window, attempt and form are this rule's; globs as in a shell."""
+        """Whether path, model, task, window, attempt and form are this rule's."""
         return (
             fnmatchcase(request.path, self.path)
             and (self.model is None or _is_model(request.model, self.model))
+            and (self.task is None or is_task(request.task, self.task))
             and self.after_s <= request.elapsed_s
             and (self.until_s is None or request.elapsed_s < self.until_s)
             and (self.attempts is None or request.attempt <= self.attempts)
@@ -99,6 +104,11 @@ class Rule:
 
 def _is_model(model: str | None, glob: str) -> bool:
     return model is not None and fnmatchcase(model, glob)
+
+
+def is_task(task: str | None, glob: str) -> bool:
+    """Whether a task's text is like the glob, without regard to case."""
+    return task is not None and fnmatchcase(task.lower(), glob.lower())
 
 
 def choose(rules: Sequence[Rule], seed: int, request: Request) -> Rule | None:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic_core import from_json
 from starlette.types import Receive, Scope
@@ -18,6 +19,7 @@ from mock_claude import paths
 from mock_claude.accounts.ledger import Entry
 from mock_claude.errors import ApiError
 from mock_claude.faults import keys
+from mock_claude.model.conversation import read_conversation
 
 BODY_LIMIT = 32 * 1024 * 1024  # bytes; a longer body is refused with 413 (docs, 2026-04-26)
 _READ_LIMIT = 8 * BODY_LIMIT  # ... and one beyond this is not even read to its end
@@ -29,6 +31,15 @@ class Body:
 
     json: object = None
     refusal: ApiError | None = None
+    is_turn: bool = False
+    """Whether this is a request to the Messages API that can be read."""
+
+    @cached_property
+    def task(self) -> str | None:
+        """The text of the task at hand, of a turn."""
+        if not self.is_turn or not isinstance(self.json, Mapping):
+            return None
+        return read_conversation(self.json).task
 
 
 async def read(receive: Receive) -> bytes | None:
@@ -73,7 +84,7 @@ def describe(scope: Scope, headers: Mapping[str, str], data: bytes, entry: Entry
         model = body.get("model")
         entry.model = sys.intern(model) if isinstance(model, str) else None
         entry.stream = body.get("stream") is True
-    return Body(json=body)
+    return Body(json=body, is_turn=is_messages(path))
 
 
 def is_messages(path: str) -> bool:

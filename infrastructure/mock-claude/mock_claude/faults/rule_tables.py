@@ -16,7 +16,17 @@ from mock_claude.faults.latency import Latency, ModelLatency
 from mock_claude.faults.tables import Source, Table
 
 RESERVED_NAME = "header"  # how the log marks a fault that a request asked for itself
-RULE_KEYS = ("name", "path", "model", "after_s", "until_s", "probability", "attempts", "fault")
+RULE_KEYS = (
+    "name",
+    "path",
+    "model",
+    "task",
+    "after_s",
+    "until_s",
+    "probability",
+    "attempts",
+    "fault",
+)
 FAULT_KEYS: Mapping[str, tuple[str, ...]] = {
     "status": ("status", "delay_s", "retry_after_s", "error_type", "error_code", "headers"),
     "delay": ("delay_s",),
@@ -63,6 +73,7 @@ def rule(table: Table) -> Rule:
         fault=cast(FaultKind, fault),
         path=path,
         model=table.optional("model", table.text),
+        task=table.optional("task", table.text),
         after_s=after_s,
         until_s=until_s,
         probability=table.number("probability", 1.0, most=1.0),
