@@ -114,7 +114,7 @@ def test_eight_trials_of_five_processes_on_two_servers_are_blind_to_each_other(
             assert all(1 < peak < 2000 for peak in seen.peak_mb.values())
 
 
-def test_what_a_process_finds_is_the_trials_and_nothing_of_the_user(
+def test_what_a_process_finds_is_the_trials(
     book: Book, processes: Processes, tmp_path: Path
 ) -> None:
     told = replace(
@@ -124,9 +124,7 @@ def test_what_a_process_finds_is_the_trials_and_nothing_of_the_user(
         deeds=(Deed("a key", lambda folder: write(folder, "first")),),
     )
     parts = step_of_parts(book, tmp_path)
-    users = {"OTEL_SERVICE_NAME": "mine", "OTEL_FOO": "x", "DATABASE_URL": "postgresql://me/own"}
-    with environment(**users), Processes(trials.IMPORTS, tmp_path) as own:
-        seen = run(Trial(parts, told, 7), own)
+    seen = run(Trial(parts, told, 7), processes)
     assert seen.done == 1
     found = began(seen, "worker-1")
     assert not [name for name in found if name.startswith(("OTEL_", "DATABASE_"))]
@@ -136,6 +134,36 @@ def test_what_a_process_finds_is_the_trials_and_nothing_of_the_user(
     assert [each.name for each in seen.done_to_it] == ["a key"]
     assert not seen.spans
     assert not seen.samples
+
+
+ENTER = """
+import json, os, sys
+from pathlib import Path
+from book.stage.driving import enter
+declares = enter(Path(sys.argv[1]), json.loads(sys.argv[2]))
+print(json.dumps([declares, dict(os.environ)]))
+"""
+
+
+def test_nothing_of_a_users_own_servers_collector_or_settings_reaches_a_step(
+    book: Book, tmp_path: Path
+) -> None:
+    users = {"OTEL_SERVICE_NAME": "mine", "OTEL_FOO": "x", "DATABASE_URL": "postgresql://me/own"}
+    users |= {"REDIS_URL": "redis://mine", "AGENT_KEY_FILE": "mine", "ANTHROPIC_API_KEY": "mine"}
+    given = {"REDIS_URL": "redis://trial", "AGENT_METRICS__PORT": "1", "AGENT_UNKNOWN": "1"}
+    step_of_parts(book, tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-c", ENTER, str(tmp_path), json.dumps(given)],
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **users},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    declares, found = json.loads(ran.stdout)
+    assert declares
+    ours = {"REDIS_URL": "redis://trial", "AGENT_METRICS__PORT": "1"}
+    assert {k: v for k, v in found.items() if k in {*users, *given}} == ours
+    assert found["LANG"] == "C.UTF-8"
 
 
 def write(folder: Path, text: str) -> None:
