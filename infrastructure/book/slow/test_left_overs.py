@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 COMMANDS = (("run", "02"), ("scoreboard",), ("check",), ("test", "book"))
 SOON_S = 5.0  # from the end of the command to the last trace of it
-MOMENTS = 10
+MOMENTS = 2  # every night ten: BOOK_MOMENTS=10
 
 
 def listen_to_ctrl_c() -> None:
