@@ -120,7 +120,9 @@ def stacks(url: str) -> list[Row]:
     sys.path.insert(0, str(Path(__file__).resolve().parent / "complete"))
     agent, config = import_module("agent"), import_module("config")
     settings = config.Settings(anthropic_api_key="any", anthropic_base_url=url, model=MODEL)
-    answer = agent.Answer("437", turns=1, input_tokens=1, output_tokens=1)
+    answer = agent.Answer(
+        "437", 1, 1, 1, cache_write_tokens=0, cache_read_tokens=0, all_input_tokens=1
+    )
 
     async def work(self: object, task: str, session: str | None = None) -> object:
         return answer
