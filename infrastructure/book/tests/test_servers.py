@@ -367,7 +367,7 @@ def test_nothing_is_left_of_a_command_that_is_ended(
     ports = [int(url.rpartition(":")[2].partition("/")[0]) for url in urls]
     assert len(set(ports)) == 2
     assert within(GONE_S, lambda: not any(map(listens, ports)))
-    assert within(GONE_S, lambda: left_below(scratch) == [])
+    assert within(GONE_S, lambda: left_below(scratch / "command") == [])
     assert within(GONE_S, lambda: not any(map(os.path.exists, folders)))
 
 
