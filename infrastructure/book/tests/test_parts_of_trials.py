@@ -22,8 +22,9 @@ from book.stage import trial as trials
 from book.stage.around import servers_of
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.services import redis as redis_kind
 from book.stage.services.errors import ServiceMissing
-from book.stage.services.servers import missing
+from book.stage.services.servers import Servers, missing
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
 from book.story.incident import Deed, RedisSettings, Role, Run, Strike, Task, Workload
@@ -179,6 +180,32 @@ def environment(**variables: str) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def test_tenants_of_a_trial_are_made_on_a_users_servers_and_dropped_after(
+    book: Book, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    theirs = tmp_path_factory.mktemp("theirs")
+    ours = tmp_path_factory.mktemp("ours")
+    told = replace(incident(tasks("a", 4, 1.0)), services=BOTH, roles=(Role("api"), Role("worker")))
+    parts = step_of_parts(book, tmp_path)
+    with Processes([], theirs) as others, Servers(others, theirs, {}) as servers:
+        lent: dict[str, str] = {}
+        for name in BOTH:
+            lent |= servers.tenant(name, own=True).environment
+        with environment(**lent), Processes(trials.IMPORTS, ours) as processes:
+            seen = run(Trial(parts, told, 7), processes)
+            assert processes.once(servers_of)._open == []
+        with redis_kind.asking(lent["REDIS_URL"]) as store:
+            assert store.dbsize() == 0
+    assert seen.done == 4
+    found = began(seen, "worker-1")
+    assert found["REDIS_URL"] == lent["REDIS_URL"]
+    server, _, database = lent["DATABASE_URL"].rpartition("/")
+    given, _, made = found["DATABASE_URL"].rpartition("/")
+    assert given == server
+    assert made != database
+    assert made.startswith("book_trial_")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
