@@ -5,13 +5,15 @@ Exit codes: 0 all as it should be, 1 not so, 2 a wrong call or setup, 130 Ctrl-C
 
 from __future__ import annotations
 
-import errno
+import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED = 130
+NOWHERE = "No usable temporary directory"  # what tempfile says where it can write in none
 
 
 def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
@@ -28,11 +30,26 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not (told := _of_no_room(error)):
             raise
-        where = f" at {error.filename}" if error.filename else ""
-        print(f"book: the disk is full{where}: free some space and run it again", file=sys.stderr)
+        print(f"book: {told}", file=sys.stderr)
         sys.exit(1)
+
+
+def _of_no_room(error: OSError) -> str:
+    """What a person reads where nothing can be written; nothing for another error."""
+    from book.stage import disk
+
+    if error.errno in disk.FULL:
+        folder = disk.folder_of(error) or Path.cwd()
+        return disk.told(folder, disk.free_mb(folder))
+    if NOWHERE not in str(error):
+        return ""
+    temporary = next(filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))), "/tmp")  # noqa: S108
+    left = disk.free_mb(Path(temporary))
+    if left is not None and left < disk.LEAST_MB:
+        return disk.told(Path(temporary), left)
+    return f"no folder for temporary files can be written, {temporary} neither: set TMPDIR to one"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Servers and their supervisor do the same for an ordinary user, when root runs the tests."""
+"""Servers, their supervisor and trials of many parts do the same for an ordinary user, when root
+runs the tests, and with servers from wheels alone."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,26 +15,46 @@ import pytest
 from book.stage.services.postgres_programs import NOBODY
 
 TESTS = Path(__file__).parents[1] / "tests"
-FILES = ("test_supervisor.py", "test_servers.py")
-# One test of each thing that a user's rights decide; the rest is the same code.
-CHOSEN = "kill_9 or eight_tenants or flushed_killed or command_that_is_ended or taken_port"
-TIMEOUT_S = 600
+# One test of each thing that a user's rights, or the servers, decide; the rest is the same code.
+SERVERS = "kill_9 or eight_tenants or flushed_killed or command_that_is or a_killed_command or port"
+TRIALS = "eight_trials or ended_in_the_middle or set_up or nth_request or delivered_as_an_alert"
+FROM_PATH = {"test_supervisor.py": SERVERS, "test_servers.py": SERVERS}
+FROM_PATH |= {"test_receivers.py": "alert or taken", "test_parts_of_trials.py": TRIALS}
+FROM_WHEELS = {"test_servers.py": SERVERS, "test_parts_of_trials.py": TRIALS}
+OF_SERVERS = re.compile(r"(redis|valkey|postgres|pg_|psql|initdb|prometheus|alertmanager).*")
+TIMEOUT_S = 900
 
 
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="these tests run as one already"
 )
-def test_the_same_tests_pass_as_an_ordinary_user() -> None:
+@pytest.mark.parametrize("wheels", [False, True], ids=["as found", "wheels alone"])
+def test_the_same_tests_pass_as_an_ordinary_user(wheels: bool) -> None:
     become = next(filter(can_run, ways()), None)
     if become is None:
         pytest.skip("an ordinary user can run no Python here")
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="book-ordinary-") as folder:
         shutil.chown(folder, NOBODY)
-        options = ["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-k", CHOSEN]
-        options += ["--basetemp", f"{folder}/tests", *(str(TESTS / name) for name in FILES)]
-        ran = run(become, options, TMPDIR=folder)
-    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
-    assert " passed" in ran.stdout
+        path = without_servers(Path(folder)) if wheels else os.environ["PATH"]
+        for name, chosen in (FROM_WHEELS if wheels else FROM_PATH).items():
+            options = ["-m", "pytest", "-v", "-rs", "-p", "no:cacheprovider", "-k", chosen]
+            options += ["--basetemp", f"{folder}/tests", str(TESTS / name)]
+            more = {"TMPDIR": folder, "HYPOTHESIS_STORAGE_DIRECTORY": f"{folder}/hypothesis"}
+            ran = run(become, options, PATH=path, **more)
+            assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
+            assert " passed" in ran.stdout
+            assert not (wheels and "-PATH-" in ran.stdout), "a server from the PATH was used"
+
+
+def without_servers(folder: Path) -> str:
+    """A PATH with all that is on ours but servers."""
+    links = folder / "bin"
+    links.mkdir()
+    for each in os.environ["PATH"].split(os.pathsep):
+        for file in Path(each).iterdir() if Path(each).is_dir() else ():
+            if not OF_SERVERS.fullmatch(file.name) and not (links / file.name).is_symlink():
+                (links / file.name).symlink_to(file)
+    return str(links)
 
 
 def ways() -> Iterator[list[str]]:

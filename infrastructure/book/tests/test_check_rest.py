@@ -14,6 +14,7 @@ from damaged import Copy, Damage, adds, both, edit, edits, git, removes
 
 from book.chain.chain import Book
 from book.check import lock
+from book.check.extras import extras
 from book.check.finding import Finding, Rule
 from book.check.leaks import secrets
 from book.check.modes import modes, typed
@@ -25,6 +26,10 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="a file has no such mode e
 ONE, TWO = "chapters/chapter-01-production-mindset", "chapters/chapter-02-reliability"
 PROOFS, STEP, RUN = f"{ONE}/proofs.toml", f"{TWO}/with-timeouts", ".ci/run"
 WORKFLOW = ".github/workflows/tests.yml"
+STEPS = "chapters/chapter-02-reliability/steps.toml"
+PROJECT = "chapters/chapter-02-reliability/pyproject.toml"
+STORM = "chapters/chapter-02-reliability/incidents/rate_limit_storm.py"
+SOLVES = 'solves = ["rate-limit-storm"]\n'
 OWN = Book.find().root / ".uv" / ("Scripts" if os.name == "nt" else "bin")  # as make sets it up
 UV = shutil.which("uv") or shutil.which("uv", path=OWN)
 CHECK = 'make check DRAW=$DRAW_S UNJUDGED=0.1 | tee "$checked"\n'
@@ -95,6 +100,19 @@ def mode(name: str, bits: int) -> Damage:
         (secrets, both(adds(".env", "X=1\n"), tracked(".env")), ".env", ".gitignore"),
         (secrets, adds(f"{STEP}/.env.local", "X=1\n"), f"{STEP}/.env.local", ".gitignore"),
         (secrets, adds("infrastructure/tls/server.pem", "x\n"), "infrastructure/tls", "git rm"),
+        # Servers of a chapter: not taken, only one of two, or taken for nothing.
+        (extras, edits(STEPS, SOLVES, f'{SOLVES}services = ["redis"]\n'), PROJECT, "book[redis]"),
+        (
+            extras,
+            both(
+                edits(STEPS, SOLVES, f'{SOLVES}services = ["postgres", "prometheus"]\n'),
+                edits(PROJECT, '"book", ', '"book[redis]", '),
+                edits(STORM, "settings={", 'own=("redis",),\n    settings={'),
+            ),
+            PROJECT,
+            "book[postgres,redis]",
+        ),
+        (extras, edits(PROJECT, '"book", ', '"book[redis,telemetry]", '), PROJECT, "leave redis"),
         # CI: dropped, commented out, excused, only printed, weaker, or only at night.
         (stages, edits(RUN, CHECK, ""), RUN, "make check"),
         (stages, edits(RUN, CHECK, f"# {CHECK}"), RUN, "make check"),
@@ -115,7 +133,13 @@ def mode(name: str, bits: int) -> Damage:
         (stages, edits(RUN, "\nmake chapter-02 UNJUDGED=1\n", "\n"), RUN, "make chapter-02"),
         (stages, removes(RUN), RUN, "write it"),
         (stages, edits(WORKFLOW, "      - run: make check\n", ""), WORKFLOW, "make check"),
-        (stages, edits(WORKFLOW, "- run: make test-exports", "- run: true"), WORKFLOW, "without if"),
+        # One is left, at night alone.
+        (
+            stages,
+            edits(WORKFLOW, "- run: make test-exports", "- run: true"),
+            f"{WORKFLOW}:",
+            "without if",
+        ),
         (
             stages,
             edits(WORKFLOW, "- run: make sdk-suite", "- run: make sdk-suite\n        if: false"),
@@ -291,3 +315,12 @@ def test_what_reads_asks_for_no_package_that_only_running_code_needs() -> None:
         [sys.executable, "-c", ALONE], capture_output=True, text=True, check=False
     )
     assert "what runs code left out" in done.stdout, done.stderr
+
+
+def test_a_chapter_that_takes_the_servers_it_names_is_as_it_should_be(copy: Copy) -> None:
+    damage = both(
+        edits(STEPS, SOLVES, f'{SOLVES}services = ["redis"]\n'),
+        edits(STORM, "settings={", 'services=("postgres", "prometheus"),\n    settings={'),
+        edits(PROJECT, '"book", ', '"book[postgres, redis]", '),
+    )
+    assert copy.found(extras, damage) == []

@@ -117,6 +117,11 @@ def test_an_incident_must_be_what_its_file_says(tmp_path: Path) -> None:
                 ("strikes=(Strike('s', 'SIGKILL', to='api'),)", "say one of them"),
                 ("strikes=(Strike('s', 'SIGKILL', request=0),)", "from 1"),
                 ("strikes=(Strike('s', 'SIGKILL', at_s=1.0),)", "to whom"),
+                ("redis=RedisSettings(max_memory_mb=-1)", "0 .no limit. or more: -1"),
+                (
+                    "redis=RedisSettings(eviction='allkeys-lrv')",
+                    "no eviction 'allkeys-lrv'. Did you mean 'allkeys-lru'",
+                ),
             )
         ),
     ],

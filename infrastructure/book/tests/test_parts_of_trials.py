@@ -22,11 +22,12 @@ from book.stage import trial as trials
 from book.stage.around import servers_of
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
+from book.stage.services import redis as redis_kind
 from book.stage.services.errors import ServiceMissing
-from book.stage.services.servers import missing
+from book.stage.services.servers import Servers, missing
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
-from book.story.incident import Deed, Role, Run, Strike, Task, Workload
+from book.story.incident import Deed, RedisSettings, Role, Run, Strike, Task, Workload
 
 BOTH = ("redis", "postgres")
 pytestmark = [
@@ -181,6 +182,32 @@ def environment(**variables: str) -> Iterator[None]:
         os.environ.update(before)
 
 
+def test_tenants_of_a_trial_are_made_on_a_users_servers_and_dropped_after(
+    book: Book, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    theirs = tmp_path_factory.mktemp("theirs")
+    ours = tmp_path_factory.mktemp("ours")
+    told = replace(incident(tasks("a", 4, 1.0)), services=BOTH, roles=(Role("api"), Role("worker")))
+    parts = step_of_parts(book, tmp_path)
+    with Processes([], theirs) as others, Servers(others, theirs, {}) as servers:
+        lent: dict[str, str] = {}
+        for name in BOTH:
+            lent |= servers.tenant(name, own=True).environment
+        with environment(**lent), Processes(trials.IMPORTS, ours) as processes:
+            seen = run(Trial(parts, told, 7), processes)
+            assert processes.once(servers_of)._open == []
+        with redis_kind.asking(lent["REDIS_URL"]) as store:
+            assert store.dbsize() == 0
+    assert seen.done == 4
+    found = began(seen, "worker-1")
+    assert found["REDIS_URL"] == lent["REDIS_URL"]
+    server, _, database = lent["DATABASE_URL"].rpartition("/")
+    given, _, made = found["DATABASE_URL"].rpartition("/")
+    assert given == server
+    assert made != database
+    assert made.startswith("book_trial_")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("act", ["SIGKILL", "SIGSTOP", "SIGTERM"])
 def test_the_nth_request_of_a_task_brings_a_signal_to_who_sent_it(
@@ -203,6 +230,7 @@ def test_the_nth_request_of_a_task_brings_a_signal_to_who_sent_it(
     said = [line for line in seen.logs if line.source == met.to and line.fields]
     assert all(line.fields is None or line.fields.get("task") != "marked 5" for line in said)
     assert seen.fired == {"in the middle": 1}
+    assert seen.peak_mb.keys() == MEMBERS
 
 
 def test_a_task_brings_its_user_and_its_own_body_and_is_sent_twice(
@@ -259,6 +287,110 @@ def test_an_own_server_can_be_flushed_killed_and_started_again(
     assert seen.exit_codes["worker-1"] == 1  # it does not survive its store
     calm = run(Trial(step_of_parts(book, tmp_path), told, 7, calm=True), processes)
     assert (calm.done, calm.done_to_it) == (8, ())
+
+
+SET_UP = """
+import os
+
+import redis
+
+import common
+
+
+def main():
+    common.begin()
+    store = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+    try:
+        for place in range(20):
+            store.set(f"key {place}", "x" * 1_000_000)
+    except redis.ResponseError as error:
+        common.say("refused", why=str(error), kept=store.get("key 0") is not None)
+        store.delete("key 0")
+    else:
+        common.say("took all", kept=store.get("key 0") is not None)
+    store.set("answer 1", "done")
+    store.blpop("nothing", timeout=60)
+"""
+LITTLE = RedisSettings(max_memory_mb=8)
+EVICTS = RedisSettings(max_memory_mb=8, eviction="allkeys-lru")
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own", "shared"])
+@pytest.mark.parametrize(
+    ("asked", "events"),
+    [(None, ("took all", True)), (LITTLE, ("refused", True)), (EVICTS, ("took all", False))],
+    ids=["as it comes", "little", "evicts"],
+)
+def test_an_incident_chooses_how_its_redis_is_set_up(
+    asked: RedisSettings | None,
+    events: tuple[str, bool],
+    own: bool,
+    book: Book,
+    processes: Processes,
+    tmp_path: Path,
+) -> None:
+    names = ("redis",)
+    told = replace(
+        incident(Workload((Task("one", ("done",)),), 1, 10.0)),
+        redis=asked,
+        roles=(Role("api"), Role("worker")),
+        own=names if own else (),
+        services=() if own else names,
+    )
+    seen = run(Trial(step_of_parts(book, tmp_path, worker=SET_UP), told, 7), processes)
+    assert seen.done == 1
+    said = [each.fields for each in seen.logs if each.source == "worker-1" and each.fields]
+    assert (said[1]["event"], said[1]["kept"]) == events
+
+
+COUNTS = """
+import os
+
+import redis
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+import common
+
+
+async def ready(request):
+    return JSONResponse({})
+
+
+async def do(request):
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as store:
+        return JSONResponse({"text": "counted", "number": store.incr("number")})
+
+
+def main():
+    common.begin()
+    port = int(os.environ["AGENT_LISTEN__PORT"])
+    routes = [Route("/health/ready", ready), Route("/v1/tasks", do, methods=["POST"])]
+    uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="critical")
+"""
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["written down", "in memory"])
+def test_an_own_redis_that_writes_down_each_change_comes_back_with_what_it_had(
+    kept: bool, book: Book, processes: Processes, tmp_path: Path
+) -> None:
+    told = replace(
+        incident(tasks("a", 20, 4.0)),
+        own=("redis",),
+        redis=RedisSettings(append_only=kept),
+        roles=(Role("api"),),
+        strikes=(
+            Strike("it dies", "SIGKILL", to="redis", at_s=1.5),
+            Strike("it is back", "restart", to="redis", at_s=1.6),
+        ),
+    )
+    seen = run(Trial(step_of_parts(book, tmp_path, service=COUNTS), told, 7), processes)
+    in_order = sorted(seen.outcomes, key=lambda outcome: outcome.began_s)
+    numbers = [int(str(each.answer["number"])) for each in in_order if each.text]
+    assert len(numbers) > 5
+    assert (numbers == sorted(set(numbers))) is kept
 
 
 def test_a_deed_that_fails_ends_the_trial_with_its_name(
@@ -444,3 +576,21 @@ def test_a_role_that_the_solving_step_has_no_file_for_is_named_before_anything_r
     parts = step_of_parts(book, tmp_path)
     with pytest.raises(ChainError, match=r"role 'wroker' runs wroker.py, which thrown-away has"):
         played(file, parts)
+
+
+def test_a_set_up_of_a_redis_that_the_solving_step_does_not_use_is_named_before_anything_runs(
+    book: Book, tmp_path: Path
+) -> None:
+    file = tmp_path / "a_storm.py"
+    head = (
+        "from dataclasses import replace\nfrom throw_away import *\n"
+        "from book.story.incident import RedisSettings\n"
+        "INCIDENT = replace(incident(Workload((), 1, 1.0)), redis=RedisSettings()"
+    )
+    parts = step_of_parts(book, tmp_path)
+    file.write_text(f"{head})", encoding="utf-8")
+    with pytest.raises(ChainError, match=r"a server that thrown-away does not use; add services="):
+        played(file, parts)
+    played(file, replace(parts, services=("redis",)))
+    file.write_text(f"{head}, own=('redis',))", encoding="utf-8")
+    assert played(file, parts).redis == RedisSettings()

@@ -112,7 +112,9 @@ def test_events_are_found_by_class_and_all_the_fields_that_are_named(
 
 def test_the_table_has_a_row_a_run_with_the_counts_in_the_order_of_its_heads() -> None:
     out = Console(file=io.StringIO(), width=120)
-    out.print(policies.table([("before", run_of((), ())), ("after", run_of(EVENTS, EXCHANGES))]))
+    out.print(
+        policies.table([("before", run_of((), ())), ("after", run_of(EVENTS, EXCHANGES))], 120)
+    )
     assert isinstance(out.file, io.StringIO)
     lines = out.file.getvalue().splitlines()
     before, after = (next(line for line in lines if word in line) for word in ("before", "after"))

@@ -32,11 +32,11 @@ from book.stage.services.errors import (
 from book.stage.services.programs import Program
 from book.stage.services.prometheus import PrometheusSettings
 from book.stage.services.psql import Psql
-from book.stage.services.redis import RedisSettings
 from book.stage.services.servers import KINDS, Servers, check_names, missing
 from book.stage.services.starting import on_a_free_port
 from book.stage.services.supervised import Supervised, supervise
 from book.stage.services.tenant import Tenant
+from book.story.parts import RedisSettings
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL")
 
@@ -336,8 +336,13 @@ with Processes([], scratch) as processes, Servers(processes, scratch, environ, p
 def command(
     scratch: Path, environ: dict[str, str], programs: dict[str, str], *names: str
 ) -> Iterator[tuple[subprocess.Popen[str], list[list[str]]]]:
-    """A command that holds a tenant and an own server of each kind; their addresses, folders."""
-    told = [str(scratch), json.dumps(environ), json.dumps(programs), *names]
+    """A command that holds a tenant and an own server of each kind; their addresses, folders.
+
+    Its folder is its own, because it goes with the command: others may have servers in ``scratch``.
+    """
+    folder = scratch / "command"
+    folder.mkdir()
+    told = [str(folder), json.dumps(environ), json.dumps(programs), *names]
     with subprocess.Popen(
         [sys.executable, "-c", COMMAND, *told],
         stdout=subprocess.PIPE,
@@ -362,7 +367,7 @@ def test_nothing_is_left_of_a_command_that_is_ended(
     ports = [int(url.rpartition(":")[2].partition("/")[0]) for url in urls]
     assert len(set(ports)) == 2
     assert within(GONE_S, lambda: not any(map(listens, ports)))
-    assert within(GONE_S, lambda: left_below(scratch) == [])
+    assert within(GONE_S, lambda: left_below(scratch / "command") == [])
     assert within(GONE_S, lambda: not any(map(os.path.exists, folders)))
 
 

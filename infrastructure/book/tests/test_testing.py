@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 from collections.abc import Collection, Iterator
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from book.chain.chain import Book
 from book.stage.processes import Processes
+from book.testing import machine
 from book.testing import report as show
 from book.testing.deciding import Tree
 from book.testing.jobs import Jobs
@@ -394,6 +396,35 @@ def test_the_line_before_the_counts_says_how_many_were_kept(small: Small) -> Non
     lines = shown.getvalue().splitlines()
     assert lines[-2] == "2 folders in 1 s; 3 results kept from earlier runs, ALL=1 runs all"
     assert lines[-1] == "3 passed, 1 failed"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL")
+def test_what_starts_programs_is_run_again_where_other_servers_are_found(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = "import subprocess\ndef test_of_a_program(): subprocess.run(['true'], check=True)\n"
+    small.write(f"{FIRST}/test_second.py", starts)
+    (first,) = small.run_tests()
+    (again,) = small.run_tests()
+    assert (first.passed, first.kept, again.kept) == (3, 0, 3)
+    other = tmp_path / "bin"
+    other.mkdir()
+    server = other / "redis-server"
+    server.write_text("#!/bin/sh\necho Redis server v=99.1\n", encoding="utf-8")
+    server.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other}{os.pathsep}{os.environ['PATH']}")
+    (elsewhere,) = small.run_tests()
+    assert (elsewhere.passed, elsewhere.kept) == (3, 2)
+    assert any(f"v=99.1 ({server} on the PATH)" in line for line in machine.servers())
+
+
+def test_which_servers_tests_could_use_is_said() -> None:
+    shown = io.StringIO()
+    show.servers(Console(file=shown, width=80), machine.who(), machine.servers())
+    head, *lines = shown.getvalue().strip().splitlines()
+    assert head in ("servers, started by root:", "servers, started by an ordinary user:")
+    kinds = [line.split(":")[0].strip() for line in lines]
+    assert kinds == ["redis", "postgres", "prometheus", "alertmanager"]
 
 
 def test_times_tell_cpu_and_wall_of_each_job_and_the_slowest_tests(small: Small) -> None:

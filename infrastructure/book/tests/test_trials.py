@@ -17,6 +17,7 @@ from book.stage.simulating import TrialError
 from book.stage.trial import Trial
 from book.story.incident import Noted, Outcome, Run, Task, Workload
 from book.story.wishes import Wishes, at, tagged
+from mock_claude import FaultScript
 
 CALL_S, LIMIT_S = 0.6, 1.5  # of a model call and of a user, in the trial with arrivals
 LATENCY = f"[latency]\nmessages_s = {CALL_S}\n"
@@ -300,3 +301,22 @@ def test_a_torn_last_line_of_events_is_left_out(tmp_path: Path) -> None:
     whole = json.dumps({"event": "TimedOut", "at": 12.5, "fields": {"limit_s": 3}})
     file.write_text(f"{whole}\n{whole}\n{whole[:20]}", encoding="utf-8")
     assert events_in(file, 10.0) == (Noted("TimedOut", 2.5, {"limit_s": 3}),) * 2
+
+
+def test_the_faults_may_be_a_function_of_the_seed_and_a_calm_run_has_none(
+    book: Book, processes: Processes, tmp_path: Path
+) -> None:
+    def of(seed: int) -> FaultScript:
+        rule = f'[[rule]]\nname = "busy {seed}"\nfault = "status"\nstatus = 529\n'
+        return FaultScript.parse(rule, source="test")
+
+    load = Workload((Task("leave a request", ()),), 1, 5.0)
+    told = replace(incident(load), faults=of)
+    made = step(book, tmp_path)
+    for seed in (3, 4):
+        seen = trials.run(Trial(made, told, seed), processes, lambda ok: None)
+        assert seen.fired == {f"busy {seed}": 1}
+        assert told.silent(seen) == []
+        assert told.silent(replace(seen, fired={})) == [f"busy {seed}"]
+    calm = trials.run(Trial(made, told, 3, calm=True), processes, lambda ok: None)
+    assert calm.fired == {}

@@ -216,7 +216,8 @@ def test_a_real_step_that_spins_is_judged_unless_others_used_the_machine(
 
     ((_, result),) = run_all([spinner], processes, lambda *args: None, is_too_busy=look)
     for each in seen:
-        assert each.worked_s >= SPINNERS * SPIN_S  # all of it is the step's own
+        # All of it is the step's own; the system counts whole hundredths of a second a thread.
+        assert each.worked_s >= SPINNERS * (SPIN_S - 0.02)
     assert isinstance(result, Run) or min(w.others_s for w in seen) > SHARE * SPINNERS * SPIN_S
 
 

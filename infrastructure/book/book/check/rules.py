@@ -5,6 +5,7 @@ from __future__ import annotations
 from book.check.counts import counts
 from book.check.dependencies import undeclared, unimported
 from book.check.docstrings import docstrings
+from book.check.extras import extras
 from book.check.figures import measured_figures
 from book.check.finding import Rule
 from book.check.hidden import hidden
@@ -39,6 +40,7 @@ READING: tuple[Rule, ...] = (
     undeclared,
     unimported,
     unused_modules,
+    extras,
     module_state,
     typed,
     # texts

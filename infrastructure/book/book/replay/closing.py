@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from book.replay import narrow
 from book.replay.present import verdict
 from book.replay.replay import Replay
 
@@ -18,17 +19,31 @@ FAILED, UNJUDGED = 1, 3  # exit codes; 2 is a person's mistake
 
 def summary(out: Console, replays: list[Replay]) -> None:
     """All headlines in one table: the step before and the solving one, under trouble."""
+    told = [replay for replay in replays if replay.skipped is None]
+    if out.width < narrow.LESS_THAN:
+        rows = [(replay.incident.name, _figures(replay)) for replay in told]
+        out.print(narrow.stacked("Before and after", "incident", rows))
+        return
     result = Table(title="Before and after", title_justify="left", box=box.SIMPLE_HEAD)
     for head in ("incident", "seed", "figure"):
         result.add_column(head, overflow="fold")
     for head in ("step before", "", "solving step", ""):
         result.add_column(head, no_wrap=True)
-    for replay in (each for each in replays if each.skipped is None):
+    for replay in told:
         cells = [replay.incident.name, str(replay.seed), escape(replay.incident.headline.words)]
         for row in (replay.before, replay.solver):
             cells += [f"{row.trial.name} {verdict(row)}" if row else "", replay.shown(row)]
         result.add_row(*cells)
     out.print(result)
+
+
+def _figures(replay: Replay) -> list[str]:
+    """The seed with the headline, then each step's."""
+    lines = [f"seed {replay.seed}: {escape(replay.incident.headline.words)}"]
+    for row in (replay.before, replay.solver):
+        if row is not None:
+            lines.append(f"{row.trial.name} {verdict(row)} {replay.shown(row)}")
+    return lines
 
 
 def conclusion(out: Console, replays: list[Replay]) -> int:

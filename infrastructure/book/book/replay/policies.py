@@ -11,6 +11,7 @@ from collections import Counter
 from rich import box
 from rich.table import Table
 
+from book.replay import narrow
 from book.story.observed import Run
 
 HEADS = (
@@ -47,8 +48,11 @@ def by_model(run: Run) -> dict[str, int]:
     return dict(Counter(each.model or "?" for each in run.model_requests if each.status == 200))
 
 
-def table(runs: list[tuple[str, Run]]) -> Table:
+def table(runs: list[tuple[str, Run]], width: int) -> Table:
     """A row a run, with its title."""
+    if width < narrow.LESS_THAN:
+        rows = [(title, _figures(run)) for title, run in runs]
+        return narrow.stacked(None, "what the policies did", rows)
     result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     result.add_column("what the policies did", overflow="fold", min_width=15)
     for head, _ in HEADS:
@@ -56,6 +60,12 @@ def table(runs: list[tuple[str, Run]]) -> Table:
     for title, run in runs:
         result.add_row(title, *_cells(run))
     return result
+
+
+def _figures(run: Run) -> list[str]:
+    """The same counts, one a line."""
+    heads = [" ".join(head.split()) for head, _ in HEADS]
+    return [f"{head} {cell}" for head, cell in zip(heads, _cells(run), strict=True)]
 
 
 def _cells(run: Run) -> list[str]:

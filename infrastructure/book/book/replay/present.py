@@ -20,6 +20,7 @@ from rich.progress import TimeElapsedColumn as Elapsed
 from rich.table import Table
 
 from book.chain.chain import Book
+from book.replay import narrow as narrow_tables
 from book.replay import policies
 from book.replay.replay import Replay, Row, Story
 from book.stage.trial import Trial
@@ -121,7 +122,7 @@ def outcome(out: Console, replay: Replay) -> None:
     """All that is shown of a replay: tables, reasons, remarks."""
     if replay.rows:
         out.print(table(replay, out.width))
-        out.print(policies_table(replay))
+        out.print(policies_table(replay, out.width))
     reasons(out, replay)
     remarks(out, replay)
     out.print()
@@ -136,14 +137,17 @@ def title(trial: Trial) -> str:
     return f"{trial.name}, without faults" if trial.calm else trial.name
 
 
-def policies_table(replay: Replay) -> Table:
+def policies_table(replay: Replay, width: int = PLAIN_WIDTH) -> Table:
     """What the policies of each run did, beside what the simulator counted."""
-    return policies.table([(title(row.trial), row.run) for row in replay.rows])
+    return policies.table([(title(row.trial), row.run) for row in replay.rows], width)
 
 
 def table(replay: Replay, width: int = PLAIN_WIDTH) -> Table:
     """The comparison: a row a trial. Where it is narrow, counts of single faults go below it."""
     name = f"{replay.incident.name}, seed {replay.seed}"
+    if width < narrow_tables.LESS_THAN:
+        rows = [(title(row.trial), _figures(row)) for row in replay.rows]
+        return narrow_tables.stacked(name, "step", rows)
     result = Table(title=name, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     narrow = width < WIDE
     result.add_column("step", overflow="fold", min_width=15 if narrow else 24)
@@ -210,6 +214,19 @@ def _cells(row: Row, narrow: bool) -> list[str]:
         *price,
         fired,
         "[green]keeps[/]" if row.trial.calm and row.holds else verdict(row),
+    ]
+
+
+def _figures(row: Row) -> list[str]:
+    """The same figures, a few a line."""
+    _, done, success, latency, requests, price, faults, told = _cells(row, narrow=True)
+    p50, p95 = latency.split()
+    tokens, cost = price.split()
+    return [
+        f"{done} tasks done, {success}: {told}",
+        f"p50 {p50}, p95 {p95}",
+        f"{requests} requests per task, {faults} faults",
+        f"{tokens} tokens, {cost}",
     ]
 
 

@@ -129,8 +129,13 @@ def stories(book: Book, chapter: Chapter, wanted: str | None = None) -> list[Sto
 
 
 def played(file: Path, solver: Step) -> Incident:
-    """The incident. ChainError names a role of it that the solving step has not."""
+    """The incident. ChainError names a role of it, or a server, that the solving step has not."""
     incident = load(file)
+    if incident.redis and "redis" not in (*solver.services, *incident.services, *incident.own):
+        raise ChainError(
+            f"{file}: redis= sets up a server that {solver.name} does not use; add "
+            'services=("redis",) to the incident or to the step in steps.toml, or leave it out'
+        )
     files = sorted(each.name for each in solver.path.glob("*.py"))
     for role in roles_without_file(incident.roles, files):
         raise ChainError(

@@ -50,6 +50,7 @@ class AtRequests:
         self.names: Mapping[int, str] = {}
         self.port = 0
         self.done: list[Done] = []
+        self.peaks: dict[str, float] = {}  # of who is met: afterwards it may be gone
         self._seen: Counter[str] = Counter()
 
     def on_task(self, task: str, client: tuple[str, int] | None) -> None:
@@ -66,6 +67,8 @@ class AtRequests:
             if strike.meets(name):
                 self._seen[strike.name] += 1
                 if self._seen[strike.name] == strike.request:
+                    if (peak := peak_mb(leader)) is not None:
+                        self.peaks[name] = peak
                     send(leader, strike.act)
                     self.done.append(Done(strike.name, time.monotonic(), name))
 

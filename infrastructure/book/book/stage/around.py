@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from book.chain.chain import Step
 from book.stage.acting import Acting
+from book.stage.disk import Disk, watched
 from book.stage.driving import METRICS
 from book.stage.processes import Child, Processes
 from book.stage.receivers.printed import lines_in
@@ -24,11 +26,13 @@ from book.stage.services.servers import Servers
 from book.stage.services.tenant import Tenant
 from book.stage.simulating import SILENCE_S, TrialError, receive, serve
 from book.story.incident import Incident
+from book.story.parts import RedisSettings
 from book.story.telemetry import Line, Telemetry
 from mock_claude.offline import offline_environment
 
 FOLDER = "{folder}"  # in an incident's settings: the trial's folder
 ALERTS_FIRST = ("alertmanager",)  # Prometheus tells it
+Settings: TypeAlias = AlertmanagerSettings | PrometheusSettings | RedisSettings
 
 
 @dataclass
@@ -43,6 +47,7 @@ class Around:
     events: Path
     settings: dict[str, str]
     acting: Acting
+    disk: Disk
     telemetry: Receivers | None = None
     metrics: dict[str, int] = field(default_factory=dict)
     tenants: dict[str, Tenant] = field(default_factory=dict)
@@ -72,9 +77,14 @@ class Around:
         for name in sorted(names, key=lambda name: name not in ALERTS_FIRST):
             own = name in self.incident.own
             settings = self._settings(name)
-            self.tenants[name] = servers.tenant(name, own=own, settings=settings)
+            self.tenants[name] = taken = servers.tenant(name, own=own, settings=settings)
+            if taken.process is not None:
+                self.disk.watch(taken.process.output.parent)
 
-    def _settings(self, name: str) -> AlertmanagerSettings | PrometheusSettings | None:
+    def _settings(self, name: str) -> Settings | None:
+        if name == "redis":
+            asked = self.incident.redis
+            return None if asked == RedisSettings() else asked
         if name == "alertmanager":
             assert self.telemetry is not None
             return AlertmanagerSettings(webhook=self.telemetry.webhook)
@@ -103,6 +113,8 @@ class Around:
 
     def collected(self, outputs: dict[str, tuple[Path, Path]]) -> Telemetry:
         """All that the processes said; without a receiver that is what they printed."""
+        for _, errors in outputs.values():
+            self.disk.read(errors)
         if self.telemetry is not None:
             return self.telemetry.collected(outputs)
         logs: list[Line] = []
@@ -119,11 +131,15 @@ class Around:
 def around(
     step: Step, incident: Incident, seed: int, settings: dict[str, str], processes: Processes
 ) -> Iterator[Around]:
-    """Set up all but the servers; leaving the block ends it, the servers' parts too."""
+    """Set up all but the servers; leaving the block ends it, the servers' parts too.
+
+    DiskFull in place of all else where the disk was full meanwhile.
+    """
     deeds = {each.name for each in incident.deeds}
     if len(deeds | {s.name for s in incident.strikes}) < len(incident.deeds + incident.strikes):
         raise TrialError(f"{incident.name}: two of its strikes and deeds have one name")
     with contextlib.ExitStack() as stack:
+        disk = stack.enter_context(watched(processes.scratch))
         work = (seed, incident.script(seed), incident.strikes)
         simulator = stack.enter_context(processes.child("simulator", serve, *work))
         url = receive(simulator, "the simulator", (), SILENCE_S)
@@ -138,7 +154,8 @@ def around(
         acting = Acting(incident.strikes, incident.deeds, folder, tenants)
         events = Path(scratch) / "events.jsonl"
         made = Around(
-            step, incident, processes, simulator, folder, events, given, acting, tenants=tenants
+            *(step, incident, processes, simulator, folder, events, given, acting, disk),
+            tenants=tenants,
         )
         names = (*step.services, *incident.services, *incident.own)
         if incident.telemetry or "alertmanager" in names:
@@ -147,6 +164,8 @@ def around(
             yield made
         finally:
             for tenant in tenants.values():
+                if tenant.server is not None:
+                    disk.read(tenant.server.process.output)
                 tenant.drop()
 
 

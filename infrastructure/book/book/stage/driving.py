@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from book.stage.disk import folder_of, full_in
 from book.stage.noting import note_events
 from book.stage.receivers.receivers import without_otel_variables
 from book.story.workload import Task, Workload
@@ -99,8 +100,11 @@ async def _one(
     gate: asyncio.Semaphore,
     since: float | None,
 ) -> dict[str, object]:
-    """Do one task; ``since`` is when its user came, or None where time counts from its start."""
-    text = error = None
+    """Do one task; ``since`` is when its user came, or None where time counts from its start.
+
+    ``full`` names the folder where it met a full disk.
+    """
+    text = error = full = None
     answer: dict[str, object] = {}
     loop = asyncio.get_running_loop()
     began = since
@@ -118,6 +122,8 @@ async def _one(
             text = str(answer.pop("text"))
     except Exception as raised:  # noqa: BLE001 - any failure of a task is an outcome
         error = type(raised).__name__
+        if (met := full_in(raised)) is not None:
+            full = str(folder_of(met) or "")
     began = time.monotonic() if began is None else began
     seconds = time.monotonic() - began
     if patience.expired() or seconds > limit_s:  # the cancellation was swallowed, or came too late
@@ -128,6 +134,7 @@ async def _one(
         "latency_s": seconds,
         "began_s": began,
         "answer": answer,
+        "full": full,
     }
 
 

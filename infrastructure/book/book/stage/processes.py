@@ -43,9 +43,8 @@ class Child:
 
     def printed(self, last: int = 2000) -> str:
         """The last characters that the child printed; its errors come last."""
-        return "\n".join(filter(None, (_end_of(self.stdout, last), _end_of(self.stderr, last))))[
-            -last:
-        ]
+        ends = filter(None, (_end_of(file, last) for file in (self.stdout, self.stderr)))
+        return "\n".join(ends)[-last:]
 
 
 @dataclass
@@ -228,8 +227,11 @@ def _in_child(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.flush()
     for descriptor, output in enumerate(outputs, 1):
-        with output.open("wb", buffering=0) as sink:
-            os.dup2(sink.fileno(), descriptor)
+        try:
+            with output.open("wb", buffering=0) as sink:
+                os.dup2(sink.fileno(), descriptor)
+        except OSError as error:  # such as a full disk
+            sys.exit(f"book: what a process prints cannot be kept: {error}")
     sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", closefd=False), "utf-8", line_buffering=True)
     sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", closefd=False), "utf-8", line_buffering=True)
     try:

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from book.stage import trial as trials
+from book.stage.disk import DiskFull
 from book.stage.processes import Processes
 from book.stage.services.errors import ServiceMissing
 from book.stage.simulating import TooBusy, TrialError
@@ -120,9 +121,9 @@ def run_all(
     """Run all trials and yield each with its run, in their order.
 
     TooBusy stands in for a run that the machine spoiled each time, ServiceMissing for one that
-    needs a server which is not installed here. With ``keep_errors`` so does any other TrialError;
-    without it the first one is raised, and everything that still runs is ended. So it is on Ctrl-C.
-    ``on_done`` meets a repeated trial with its ``attempt``.
+    needs a server which is not installed here. With ``keep_errors`` so does any other TrialError
+    but DiskFull; without it the first one is raised, and everything that still runs is ended. So
+    it is on Ctrl-C. ``on_done`` meets a repeated trial with its ``attempt``.
     """
     line, attempts = Line(at_once), list(planned)
     results = [Future[Run | TrialError]() for _ in planned]
@@ -135,7 +136,8 @@ def run_all(
         try:
             run, waited = trials.watched(trial, processes, lambda ok: on_done(trial, ok))
         except TrialError as error:
-            if not keep_errors and not isinstance(error, ServiceMissing):
+            kept = keep_errors and not isinstance(error, DiskFull)
+            if not kept and not isinstance(error, ServiceMissing):
                 raise
             return error
         if not is_too_busy(waited):

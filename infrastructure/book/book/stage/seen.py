@@ -6,6 +6,8 @@ trial is over, and from the first request on afterwards.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +35,11 @@ class Seen:
     outputs: dict[str, tuple[Path, Path]] = field(default_factory=dict)
 
     def add(self, place: int, fields: Mapping[str, object]) -> None:
-        outcome = Outcome(self.workload.tasks[place], **fields)  # type: ignore[arg-type]
+        """Take in an outcome. OSError where a full disk is to blame for it."""
+        told = dict(fields)
+        if (full := told.pop("full", None)) is not None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), full or None)
+        outcome = Outcome(self.workload.tasks[place], **told)  # type: ignore[arg-type]
         self.outcomes.append(outcome)
         self.on_done(outcome.done)
 

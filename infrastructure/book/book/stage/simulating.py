@@ -95,6 +95,7 @@ def serve(pipe: Connection, seed: int, script: FaultScript, strikes: Sequence[St
                 return
             exchanges = [each.to_json() for each in simulator.log]
             fired = dict(simulator.fired + simulator.played)
-            pipe.send((exchanges, fired, simulator.first_at, at_requests.done))
+            struck = at_requests.done, at_requests.peaks
+            pipe.send((exchanges, fired, simulator.first_at, *struck))
 
     asyncio.run(serving())

@@ -101,7 +101,7 @@ def watched(
         (drive_agent if incident.served is None else serve_roles)(place, seen, starting)
         report = ask(place.simulator, "report")
         assert isinstance(report, tuple)
-        exchanges, fired, first_at, struck = report
+        exchanges, fired, first_at, struck, peaks = report
         zero = first_at if first_at is not None else time.monotonic()
         done = done_since([*place.acting.done, *struck], zero)
         seen_run = Run(
@@ -119,7 +119,7 @@ def watched(
             signal_s=None if seen.signal_at is None else seen.signal_at - zero,
             telemetry=place.collected(seen.outputs).since(zero),
             exit_codes=seen.exit_codes,
-            peak_mb=place.acting.peaks,
+            peak_mb=peaks | place.acting.peaks,
             files=files_in(place.folder),
             done_to_it=done,
         )

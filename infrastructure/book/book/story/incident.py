@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from book.story.observed import Noted, Outcome, Run, bill, holds
-from book.story.parts import Deed, Role, Strike, check_parts
+from book.story.parts import Deed, RedisSettings, Role, Strike, check_parts
 from book.story.verdict import Check, at_least, at_most, show
 from book.story.workload import Gap, Task, Workload
 from mock_claude import FaultScript, FaultScriptError
@@ -30,6 +30,7 @@ __all__ = [
     "IncidentError",
     "Noted",
     "Outcome",
+    "RedisSettings",
     "Role",
     "Run",
     "Service",
@@ -145,9 +146,10 @@ class Incident:
     ``figures`` are shown with a run and judged by nobody. ``faults`` may be a function of the seed.
 
     ``services`` are servers that each trial has a part of, beside those that its step declares;
-    those in ``own`` are whole servers, which it may harm. ``roles`` are processes of the step;
-    without them a ``service`` is one. ``strikes`` and ``deeds`` meet them. With ``telemetry`` the
-    run holds samples, spans and alerts; ``alert_rules`` are Prometheus's files of rules.
+    those in ``own`` are whole servers, which it may harm; ``redis`` says how its Redis is set up.
+    ``roles`` are processes of the step; without them a ``service`` is one. ``strikes`` and
+    ``deeds`` meet them. With ``telemetry`` the run holds samples, spans and alerts;
+    ``alert_rules`` are Prometheus's files of rules.
     """
 
     name: str
@@ -169,6 +171,7 @@ class Incident:
     figures: Callable[[Run], Sequence[str]] = lambda run: ()
     services: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    redis: RedisSettings | None = None
     roles: tuple[Role, ...] = ()
     strikes: tuple[Strike, ...] = ()
     deeds: tuple[Deed, ...] = ()

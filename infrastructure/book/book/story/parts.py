@@ -18,6 +18,29 @@ API = "api"
 Signal = Literal["SIGTERM", "SIGKILL", "SIGSTOP", "SIGCONT"]
 Act = Literal["SIGTERM", "SIGKILL", "SIGSTOP", "SIGCONT", "flush", "restart"]
 ON_SERVERS = ("flush", "restart")
+EVICTIONS = (
+    *("noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-random"),
+    *("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"),
+)
+
+
+@dataclass(frozen=True)
+class RedisSettings:
+    """How a trial's Redis is set up, where it is not as it comes.
+
+    ``append_only`` writes down each change, so that a killed server comes back with what it had.
+    ``max_memory_mb`` of 0 is no limit; at a limit ``eviction`` says what goes.
+    """
+
+    append_only: bool = False
+    max_memory_mb: int = 0
+    eviction: str = "noeviction"
+
+    def __post_init__(self) -> None:
+        if self.max_memory_mb < 0:
+            raise ValueError(f"redis: max_memory_mb is 0 (no limit) or more: {self.max_memory_mb}")
+        if self.eviction not in EVICTIONS:
+            raise ValueError(f"redis: {unknown('eviction', self.eviction, EVICTIONS)}")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Green results are kept until something that decides them changes, and never a red one.
 
 A result is kept under what is known to decide it (see ``deciding``). Test files that were seen to
-read more than that, or that start programs, are kept only for the whole tree as it is. A unit with
+read more than that, or that start programs, are kept only for the whole tree as it is, and for the
+servers and the kind of user of this run (see ``machine``). A unit with
 skipped tests is not kept: what the machine lacks today it may have tomorrow. A thorough run looks
 elsewhere each time, so that it neither takes from here nor leaves anything.
 """
@@ -11,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from book.chain.chain import Book
 from book.chain.kept import Kept
+from book.testing import machine
 from book.testing.deciding import Tree
 from book.testing.report import Report
 from book.testing.units import Unit
@@ -102,7 +105,12 @@ class Green:
         else:
             names = tree.deciding(self.units[report.unit])
         of = f"{report.unit} {report.of}"
-        return tree.key(report.what, of, tree.names), tree.key(report.what, of, names)
+        whole = f"{of} {self.machine}" if report.what == "pytest" else of
+        return tree.key(report.what, whole, tree.names), tree.key(report.what, of, names)
+
+    @cached_property
+    def machine(self) -> str:
+        return "\n".join([machine.who(), *machine.servers()])
 
 
 def _rows(files: Mapping[str, int], *, complete: bool) -> list[dict[str, str]]:

@@ -121,6 +121,13 @@ def sums(out: Console, reports: Sequence[Report], folders: int, seconds: float) 
     out.print(counts + (f", {len(skipped)} skipped" if skipped else ""))
 
 
+def servers(out: Console, who: str, lines: Sequence[str]) -> None:
+    """Which servers the tests could use, and as whom."""
+    out.print(f"\nservers, started by {who}:")
+    for each in lines:
+        out.print(f"  {escape(each)}", soft_wrap=True)
+
+
 def times(out: Console, reports: Sequence[Report], seconds: float) -> None:
     """CPU and wall seconds of every job, the longest as a share of the whole, the slowest tests."""
     out.print(f"\n{'':<44} {'CPU':>7} {'wall':>7}")

@@ -19,6 +19,7 @@ from rich.markup import escape
 from book.chain import generate
 from book.chain.chain import Book, Step
 from book.stage.processes import Processes
+from book.testing import machine
 from book.testing import report as show
 from book.testing.jobs import Jobs
 from book.testing.keeping import Green
@@ -45,6 +46,7 @@ IMPORTS = (
     "uvicorn.lifespan.off",
 )
 EXAMPLES = 20
+HARNESS = "infrastructure/book"  # its tests start servers
 
 
 def run(
@@ -99,6 +101,8 @@ def run_units(
             trouble = green.save()
     if times:
         show.times(out, reports, time.monotonic() - began)
+    if any(unit.path == book.root / HARNESS for unit in picked):
+        show.servers(out, machine.who(), machine.servers())
     if trouble:
         out.print(escape(trouble), soft_wrap=True)
     show.sums(out, reports, len(picked), time.monotonic() - began)

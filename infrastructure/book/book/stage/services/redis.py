@@ -12,7 +12,6 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from book.stage.services.programs import Program, distinct, in_wheel, on_path
 from book.stage.services.psql import shown
 from book.stage.services.starting import folder_for, on_a_free_port
 from book.stage.services.supervised import Supervised, supervise
+from book.story.parts import RedisSettings
 
 if TYPE_CHECKING:
     import redis
@@ -41,16 +41,6 @@ DENIED = f"+@all -@admin -flushall -swapdb -move -copy -migrate{FUNCTIONS}"
 SIX = (
     "+client|setname +client|setinfo +client|getname +client|id -script +script|load +script|exists"
 )
-
-
-@dataclass(frozen=True)
-class RedisSettings:
-    """``append_only`` writes down each change; ``max_memory_mb`` of 0 is no limit, and at a limit
-    ``eviction`` says what goes."""
-
-    append_only: bool = False
-    max_memory_mb: int = 0
-    eviction: str = "noeviction"
 
 
 def programs() -> list[Program]:

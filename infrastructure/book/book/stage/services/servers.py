@@ -128,8 +128,9 @@ class Servers:
     def tenant(self, name: str, *, own: bool = False, settings: Hashable = None) -> Tenant:
         """A part of a server for one trial; with ``own`` a whole server, which it may harm.
 
-        ``settings`` are of the kind's module (RedisSettings, ...). UnknownService, ServiceMissing,
-        ServiceError if it does not start, ServiceDied if it has ended meanwhile.
+        ``settings`` are of the kind (RedisSettings, ...); with them it is no user's server.
+        UnknownService, ServiceMissing, ServiceError if it does not start, ServiceDied if it has
+        ended meanwhile.
         """
         kind = kind_named(name)
         url = self.environ.get(kind.variable, "")
