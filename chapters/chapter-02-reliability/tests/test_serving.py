@@ -245,20 +245,20 @@ async def serve_bounded(app: App, drain: Drain, **options: Any) -> int:
         return await serve(app, "127.0.0.1", 0, drain, log_config=None, **options)
 
 
-@pytest.mark.parametrize(("options", "idle_s"), [({}, 75), ({"timeout_keep_alive": 9}, 9)])
-async def test_the_servers_limits_cover_the_drain_and_outlast_a_balancers_idle_connection(
-    options: dict[str, int], idle_s: int, caplog: pytest.LogCaptureFixture
-) -> None:
+async def config_of(
+    settings: DrainSettings, caplog: pytest.LogCaptureFixture, **options: Any
+) -> Config:
+    """What uvicorn's protocol is made with."""
     caplog.set_level(logging.INFO)
-    limits, connected = list[tuple[int | None, int]](), asyncio.Event()
+    configs, connected = list[Config](), asyncio.Event()
 
     class Recording(H11Protocol):
         def __init__(self, config: Config, *args: Any, **options: Any) -> None:
             super().__init__(config, *args, **options)
-            limits.append((config.timeout_graceful_shutdown, config.timeout_keep_alive))
+            configs.append(config)
             connected.set()
 
-    service, drain = Service(), Drain(DrainSettings(pause_s=0, drain_s=20.25, close_s=3.5))
+    service, drain = Service(), Drain(settings)
     serving = asyncio.create_task(service.serve(drain, http=Recording, **options))
     _, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
     await connected.wait()
@@ -266,7 +266,21 @@ async def test_the_servers_limits_cover_the_drain_and_outlast_a_balancers_idle_c
     await writer.wait_closed()
     drain.begin()
     assert await serving == 0
-    assert limits == [(24, idle_s)]
+    return configs[0]
+
+
+async def test_the_servers_own_limit_covers_the_drain_and_the_closing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = DrainSettings(pause_s=0, drain_s=20.25, close_s=3.5)
+    assert (await config_of(settings, caplog)).timeout_graceful_shutdown == 24
+
+
+@pytest.mark.parametrize(("options", "idle_s"), [({}, 75), ({"timeout_keep_alive": 9}, 9)])
+async def test_an_idle_connection_outlasts_the_sixty_seconds_that_balancers_keep_one(
+    options: dict[str, int], idle_s: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await config_of(QUICK, caplog, **options)).timeout_keep_alive == idle_s
 
 
 # --- Clients that are slow to ask ----------------------------------------------------------------
