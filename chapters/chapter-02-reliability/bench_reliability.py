@@ -36,6 +36,7 @@ BARE, SDK_CALL = "bare await", "one SDK call"
 LAYERS = ("run, all layers", "ask_claude, all layers", "use_tool, all layers")
 MODEL, TOOL, CITY = "claude-sonnet-5-5", "get_weather", {"city": "Lisbon"}
 ARGS = (MODEL, CITY)
+OTHERS = ("purgatory", "pybreaker", "stamina")  # what is not installed otherwise
 
 
 class Row(NamedTuple):
@@ -75,14 +76,20 @@ async def heard(row: Row, calls: int) -> float:
     return seconds
 
 
-def policies(purgatory: Any) -> list[Row]:
+def policies(purgatory: Any, pybreaker: Any, stamina: Any) -> list[Row]:
     """The bare await, each policy alone and, set in, its like from elsewhere."""
     tenacious = tenacity.retry(stop=tenacity.stop_after_attempt(5), reraise=True)
+    steadfast = stamina.retry(on=OSError, attempts=5)
+    circuit = pybreaker.CircuitBreaker(fail_max=5, reset_timeout=60)
     places, rules = asyncio.Semaphore(20), r.LoopSettings()
     call = ToolUseBlock(id="toolu_1", name=TOOL, input=dict(CITY), type="tool_use")
 
     async def work(model: str, arguments: object) -> str:
         return "sunny"
+
+    async def in_circuit(model: str, arguments: object) -> str:
+        with circuit.calling():  # its decorator for async functions needs Tornado
+            return await work(model, arguments)
 
     async def in_time(model: str, arguments: object) -> str:
         async with asyncio.timeout(30):
@@ -102,8 +109,10 @@ def policies(purgatory: Any) -> list[Row]:
         Row("protect, name found", r.protect(work), ARGS, plain),
         Row("retry", r.retry()(work), ARGS, named),
         Row("  tenacity.retry", tenacious(work), ARGS, named),
+        Row("  stamina.retry", steadfast(work), ARGS, named),
         Row("circuit_breaker", r.circuit_breaker()(work), ARGS, named),
         Row("  purgatory", purgatory.AsyncCircuitBreakerFactory(5, 60)(TOOL)(work), ARGS, named),
+        Row("  pybreaker", in_circuit, ARGS, named),
         Row("timeout", r.timeout(30)(work), ARGS, named),
         Row("  asyncio.timeout", in_time, ARGS, named),
         Row("bulkhead", r.bulkhead()(work), ARGS, named),
@@ -183,13 +192,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=41, help="more are steadier; default: 41")
     rounds = max(1, parser.parse_args(arguments).rounds)
-    if find_spec("purgatory") is None:
-        parser.error("purgatory is not installed: uv sync --all-packages --group bench")
+    if missing := [name for name in OTHERS if find_spec(name) is None]:
+        parser.error(f"{missing[0]} is not installed: uv sync --all-packages --group bench")
     command = [sys.executable, "-m", "mock_claude", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:  # noqa: S603
         try:
             url = str(simulator.stdout and simulator.stdout.readline()).split()[3]
-            rows = [*policies(import_module("purgatory")), *stacks(url)]
+            rows = [*policies(*map(import_module, OTHERS)), *stacks(url)]
             return report(asyncio.run(measure(rows, rounds)))
         except KeyboardInterrupt:
             return 130

@@ -58,7 +58,7 @@ from reliability import (
     stop_task_of,
 )
 from reliability.health import LivenessReport, ReadinessReport
-from reliability.serving import serve
+from reliability.serving import answering, serve
 
 from agent import NO_KEY, Agent, Answer, UnfinishedAnswer
 from config import Settings, SettingsError
@@ -209,6 +209,14 @@ def answer_to(scope: MutableMapping[str, Any], error: Exception) -> ASGIApp:
     return error_response(Request(scope), error)
 
 
+def not_http() -> JSONResponse:
+    """The answer to bytes that are no HTTP request: no app sees them, and no client named them."""
+    request = Request({"type": "http", "state": {"request_id": uuid.uuid4().hex}})
+    response = error_response(request, HTTPException(400, "this is no valid HTTP request"))
+    response.headers["x-request-id"] = request.state.request_id
+    return response
+
+
 def build(settings: Settings, drain: Drain) -> FastAPI:
     """The application; its lifespan owns the agent."""
     startup = Startup()
@@ -299,7 +307,8 @@ def main() -> None:
     drain = Drain(settings.drain)
     app = build(settings, drain)
     address = settings.listen.host, settings.listen.port
-    sys.exit(asyncio.run(serve(app, *address, drain, log_level="warning", access_log=False)))
+    options: dict[str, Any] = {"log_level": "warning", "access_log": False}
+    sys.exit(asyncio.run(serve(app, *address, drain, http=answering(not_http), **options)))
 
 
 if __name__ == "__main__":

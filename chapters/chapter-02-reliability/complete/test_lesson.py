@@ -460,6 +460,42 @@ async def test_a_task_that_the_drain_cuts_off_is_told_to_come_again(
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
+@POSIX
+async def test_what_is_no_http_gets_the_one_form_too(simulator: Simulator, tmp_path: Path) -> None:
+    async with process(simulator, tmp_path) as (_, http):
+        await until(http, 200)
+        for sent in (b"nonsense\r\n\r\n", b"POST /v1/tasks HTTP/1.1\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", http.base_url.port)
+            writer.write(sent)
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            writer.close()
+            told = json.loads(body)
+            assert (head.split()[1], told["type"], set(told)) == (b"400", "invalid_request", FORM)
+            assert f"x-request-id: {told['request_id']}".encode() in head.lower()
+
+
+@POSIX
+async def test_a_client_that_leaves_does_not_end_its_task_and_its_session_knows_the_answer(
+    start_simulator: StartSimulator, tmp_path: Path
+) -> None:
+    simulator = start_simulator(faults="[latency]\nmessages_s = 0.3")
+    body = json.dumps(PRODUCT | {"session": "s"}).encode()
+    one_at_a_time = {"AGENT_BULKHEAD__LIMIT": "1", "AGENT_BULKHEAD__QUEUE": "2"}
+    async with process(simulator, tmp_path, one_at_a_time) as (_, http), asyncio.timeout(40):
+        await until(http, 200)
+        before = len(simulator.model_requests())
+        _, writer = await asyncio.open_connection("127.0.0.1", http.base_url.port)
+        writer.write(b"POST /v1/tasks HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n")
+        writer.write(b"content-length: %d\r\n\r\n" % len(body) + body)
+        while len(simulator.model_requests()) == before:  # noqa: ASYNC110 - of a thread
+            await asyncio.sleep(0.01)
+        writer.close()  # between its two model calls
+        asked = ({"task": "Say hello.", "session": session} for session in "st")
+        known, fresh = [(await http.post("/v1/tasks", json=each)).json() for each in asked]
+    assert len(simulator.model_requests()) == before + 4
+    assert known["all_input_tokens"] > fresh["all_input_tokens"] > 0
+
+
 async def until(http: httpx.AsyncClient, status: int) -> None:
     """Poll readiness, as a load balancer does, to this answer."""
     async with asyncio.timeout(30):

@@ -58,7 +58,7 @@ INCIDENT = Incident(
     settings={
         "AGENT_BULKHEAD__LIMIT": "100",
         "AGENT_BULKHEAD__QUEUE": "50",
-        "AGENT_DRAIN__PAUSE_S": "1",
+        "AGENT_DRAIN__PAUSE_S": "2",
         "AGENT_DRAIN__DRAIN_S": "10",
     },
     promise=promise,

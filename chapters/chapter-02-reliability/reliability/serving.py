@@ -1,8 +1,9 @@
 """Serve an app with uvicorn so that it leaves as `draining` says.
 
 Prevents two failures: uvicorn alone closes its socket at the moment of SIGTERM and then dies by the
-signal (exit code 143), and it closes a kept connection on which a client is just sending. The rule:
-the signals are ours, uvicorn stops when told, and the exit code says whether it went in order.
+signal (exit code 143), and it closes a kept connection on which a client is just sending. The
+rules: the signals are ours, uvicorn stops when told, the exit code says whether it went in order,
+and an idle connection is closed by the client or its load balancer, which knows when it sends.
 """
 
 from __future__ import annotations
@@ -11,26 +12,33 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
+import h11
 import uvicorn
+from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reliability.bounded import Work
 from reliability.draining import Drain, install_signals
 from reliability.intake import App, Message, Receive, Send
 
-__all__ = ["App", "Message", "Receive", "Send", "counted", "serve"]
+__all__ = ["App", "Message", "Receive", "Send", "answering", "counted", "serve"]
+
+# nginx and the balancers of the large clouds keep an idle connection for 60 s.
+KEEP_ALIVE_S = 75
 
 
 class PatientProtocol(H11Protocol):
     """uvicorn's protocol, which closes a connection that shows no whole head for `head_s` seconds.
 
-    uvicorn itself bounds only the silence between two requests.
+    uvicorn itself bounds only the silence between two requests. `malformed` is the answer to what
+    is no HTTP, which no app sees; without it uvicorn answers in plain text.
     """
 
     head_s = 10.0
+    malformed: Callable[[], Response] | None = None
     waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -45,6 +53,20 @@ class PatientProtocol(H11Protocol):
         super().connection_lost(exc)
         self.stop_waiting()
 
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # an answer has begun
+            self.transport.close()
+            return
+        if self.malformed is None:
+            super().send_400_response(msg)
+            return
+        answer = self.malformed()
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        head = h11.Response(status_code=answer.status_code, headers=headers)
+        for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
     def wait_for_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self.stop_waiting()
@@ -55,6 +77,11 @@ class PatientProtocol(H11Protocol):
         if self.waiting is not None:
             self.waiting.cancel()
             self.waiting = None
+
+
+def answering(malformed: Callable[[], Response]) -> type[PatientProtocol]:
+    """The protocol with a service's own answer to what is no HTTP: `serve(..., http=...)`."""
+    return type("Answering", (PatientProtocol,), {"malformed": staticmethod(malformed)})
 
 
 class QuietServer(uvicorn.Server):
@@ -90,6 +117,7 @@ async def serve(
     """
     limits, ended = drain.settings, asyncio.Event()
     options.setdefault("http", PatientProtocol)
+    options.setdefault("timeout_keep_alive", KEEP_ALIVE_S)
     # Only a backstop: streams never end on their own, and the drain cancels them before this.
     backstop_s = math.ceil(limits.drain_s + limits.close_s)
     config = uvicorn.Config(

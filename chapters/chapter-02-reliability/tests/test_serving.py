@@ -9,11 +9,12 @@ import signal
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse, Response
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reliability.draining import Drain, DrainSettings
-from reliability.serving import App, Message, PatientProtocol, counted, serve
+from reliability.serving import App, Message, PatientProtocol, answering, counted, serve
 
 # uvicorn itself takes 0.1 s to close.
 QUICK = DrainSettings(pause_s=0, drain_s=0.2, close_s=0.8, grace_s=1)
@@ -244,27 +245,42 @@ async def serve_bounded(app: App, drain: Drain, **options: Any) -> int:
         return await serve(app, "127.0.0.1", 0, drain, log_config=None, **options)
 
 
-async def test_the_servers_own_limit_covers_the_drain_and_the_closing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def config_of(
+    settings: DrainSettings, caplog: pytest.LogCaptureFixture, **options: Any
+) -> Config:
+    """What uvicorn's protocol is made with."""
     caplog.set_level(logging.INFO)
-    limits, connected = list[int | None](), asyncio.Event()
+    configs, connected = list[Config](), asyncio.Event()
 
     class Recording(H11Protocol):
         def __init__(self, config: Config, *args: Any, **options: Any) -> None:
             super().__init__(config, *args, **options)
-            limits.append(config.timeout_graceful_shutdown)
+            configs.append(config)
             connected.set()
 
-    service, drain = Service(), Drain(DrainSettings(pause_s=0, drain_s=20.25, close_s=3.5))
-    serving = asyncio.create_task(service.serve(drain, http=Recording))
+    service, drain = Service(), Drain(settings)
+    serving = asyncio.create_task(service.serve(drain, http=Recording, **options))
     _, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
     await connected.wait()
     writer.close()
     await writer.wait_closed()
     drain.begin()
     assert await serving == 0
-    assert limits == [24]
+    return configs[0]
+
+
+async def test_the_servers_own_limit_covers_the_drain_and_the_closing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = DrainSettings(pause_s=0, drain_s=20.25, close_s=3.5)
+    assert (await config_of(settings, caplog)).timeout_graceful_shutdown == 24
+
+
+@pytest.mark.parametrize(("options", "idle_s"), [({}, 75), ({"timeout_keep_alive": 9}, 9)])
+async def test_an_idle_connection_outlasts_the_sixty_seconds_that_balancers_keep_one(
+    options: dict[str, int], idle_s: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await config_of(QUICK, caplog, **options)).timeout_keep_alive == idle_s
 
 
 # --- Clients that are slow to ask ----------------------------------------------------------------
@@ -315,3 +331,82 @@ async def test_a_request_under_way_has_time_and_so_has_the_next_on_its_connectio
     writer.close()
     drain.begin()
     assert await serving == 0
+
+
+# --- What is no HTTP -----------------------------------------------------------------------------
+
+
+def refusal() -> Response:
+    return JSONResponse({"type": "refused"}, 400, {"x-request-id": "r-1"})
+
+
+POST = b"POST / HTTP/1.1\r\nhost: a\r\n"
+NOT_HTTP = {
+    "no request": b"nonsense\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "a header without end": b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"y" * 100_000,
+    "two lengths": POST + b"content-length: 3\r\ncontent-length: 4\r\n\r\n",
+    "no length": POST + b"content-length: many\r\n\r\n",
+    "after a good request": b"GET / HTTP/1.1\r\nhost: a\r\n\r\nnonsense\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", NOT_HTTP.values(), ids=NOT_HTTP)
+async def test_what_is_no_http_gets_the_services_own_answer_and_no_connection(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    service, drain = Service(), Drain(QUICK)
+    serving = asyncio.create_task(service.serve(drain, http=answering(refusal)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
+    writer.write(sent)
+    async with asyncio.timeout(4):
+        answers = (await reader.read()).split(b"HTTP/1.1 ")
+    head, _, body = answers[-1].partition(b"\r\n\r\n")
+    assert head.startswith(b"400 ")
+    assert {b"x-request-id: r-1", b"connection: close"} <= set(head.lower().split(b"\r\n"))
+    assert body == b'{"type":"refused"}'
+    writer.close()
+    drain.begin()
+    assert await serving == 0
+
+
+async def test_without_one_it_is_uvicorns(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    service, drain = Service(), Drain(QUICK)
+    serving = asyncio.create_task(service.serve(drain))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
+    writer.write(b"nonsense\r\n\r\n")
+    assert (await reader.read()).endswith(b"Invalid HTTP request received.")
+    writer.close()
+    drain.begin()
+    assert await serving == 0
+
+
+async def test_a_body_that_breaks_off_into_nonsense_under_an_answer_ends_only_its_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    service, drain, messages = Service(), Drain(QUICK), list[str]()
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await service.app(scope, receive, send)
+            return
+        await send(START)
+        await send({**BODY, "more_body": True})
+        messages.append((await receive())["type"])
+
+    serving = asyncio.create_task(serve_bounded(app, drain, http=answering(refusal)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", await port_of(service, caplog))
+    writer.write(POST + b"transfer-encoding: chunked\r\n\r\n")
+    assert await reader.readuntil(b"ok") != b""
+    writer.write(b"nonsense\r\n")
+    async with asyncio.timeout(4):
+        assert b"refused" not in await reader.read()
+    writer.close()
+    drain.begin()
+    assert await serving == 0
+    assert messages == ["http.disconnect"]
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []

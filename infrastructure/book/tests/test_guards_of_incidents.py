@@ -15,6 +15,7 @@ from book.replay import cells
 from book.replay.cells import Cell
 from book.replay.replay import Story
 from book.stage import trial as trials
+from book.stage.balancing import POLL_LIMIT_S
 from book.stage.processes import Processes
 from book.story.incident import (
     Check,
@@ -25,6 +26,7 @@ from book.story.incident import (
     Workload,
     at_least,
     at_most,
+    load,
 )
 
 CHAPTER = "chapters/chapter-02-words"
@@ -127,6 +129,19 @@ def test_a_setting_that_would_be_dropped_in_silence_is_found(
 
 def test_the_incidents_of_the_repository_set_what_their_solvers_read() -> None:
     assert list(verdicts.settings(Book.find())) == []
+
+
+def test_no_incident_judges_a_drain_that_ends_before_the_balancers_slowest_poll() -> None:
+    """Such a run loses requests by chance, whenever one poll takes long."""
+    drains = []
+    for chapter in Book.find().chapters:
+        for name in (name for step in chapter.steps for name in step.solves):
+            incident = load(chapter.incident_file(name))
+            service = incident.service
+            if service is not None and service.sigterm_at_s is not None:
+                pause_s = float(incident.settings["AGENT_DRAIN__PAUSE_S"])
+                drains.append((name, pause_s > service.poll_s + POLL_LIMIT_S))
+    assert drains == [("deploy-drain", True)]
 
 
 # --- Checks that nobody misses -------------------------------------------------------------------
