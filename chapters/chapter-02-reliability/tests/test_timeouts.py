@@ -679,7 +679,7 @@ def test_a_process_ends_while_a_thread_hangs() -> None:
         [sys.executable, "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")
