@@ -220,6 +220,15 @@ def test_there_may_be_more_as_long_as_so_many_are_in_use() -> None:
     assert len(kept) == 2
 
 
+def test_what_is_written_is_there_to_read_though_all_places_are_in_use() -> None:
+    kept: BoundedMap[str, int] = BoundedMap(1)
+    with kept.in_use("a"):
+        kept["a"] = 1
+        kept["b"] = 2
+        assert kept["b"] == 2
+    assert len(kept) == 1
+
+
 @pytest.mark.parametrize("most", [0, -1, 1.0, True])
 def test_the_most_is_a_whole_number(most: Any) -> None:
     with pytest.raises(ValueError, match="most must be a whole number >= 1, not "):

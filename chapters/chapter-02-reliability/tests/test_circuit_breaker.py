@@ -1380,6 +1380,27 @@ async def test_a_call_from_before_the_outage_does_not_end_the_probe_of_the_same_
     assert breaker.state("search") == "closed"
 
 
+async def test_a_probe_that_ends_first_is_not_taken_for_an_earlier_call_of_the_same_guard(
+    time: Time,
+) -> None:
+    breaker = breaker_of(time)
+    guard, early_ends = breaker.guard("search"), asyncio.Event()
+
+    async def call(ends: asyncio.Event | None = None) -> None:
+        async with guard:
+            if ends:
+                await ends.wait()
+
+    early = asyncio.create_task(call(early_ends))
+    await asyncio.sleep(0)
+    await open_circuit(breaker)
+    time.now += 60
+    await call()
+    assert breaker.state("search") == "closed"
+    early_ends.set()
+    await early
+
+
 async def test_a_guard_that_another_task_leaves_gives_its_permit_back(time: Time) -> None:
     breaker = breaker_of(time)
     await open_circuit(breaker)

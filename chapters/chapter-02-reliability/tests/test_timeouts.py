@@ -611,6 +611,27 @@ async def test_a_cancelled_wait_loses_no_thread(gate: Gate) -> None:
     assert gate.entered == 2
 
 
+async def test_a_turn_that_comes_as_its_caller_leaves_goes_to_the_next() -> None:
+    ended, threads = threading.Event(), list[threading.Thread]()
+
+    def work() -> None:
+        threads.append(threading.current_thread())
+        ended.wait()
+
+    call = in_thread(work, at_most=1)
+    first, gone = asyncio.create_task(call()), asyncio.create_task(call())
+    await until(lambda: len(threads) == 1)
+    ended.set()
+    threads[0].join()  # it has given its place to the second call, which cannot know yet
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    await first
+    async with asyncio.timeout(10):
+        await call()
+    assert len(threads) == 2
+
+
 async def test_random_cancellations_lose_no_thread() -> None:
     rng = random.Random(5)
     inside = most = 0
@@ -658,7 +679,7 @@ def test_a_process_ends_while_a_thread_hangs() -> None:
         [sys.executable, "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert (result.returncode, result.stderr) == (0, "")

@@ -82,7 +82,7 @@ async def test_sessions_that_come_and_never_come_again_leave_no_memory_behind(
         quick["AGENT_DRAIN__PAUSE_S"] = "0"
         with running(service, **offline_environment(url), **quick) as process:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(120):
                     while not await is_ready(http):  # noqa: ASYNC110 - of a process
                         await asyncio.sleep(0.1)
                 held_kb = []
