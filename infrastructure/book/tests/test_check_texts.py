@@ -41,8 +41,8 @@ def swap(root: Path) -> None:
     """Let the last step lose what the first one wins."""
     path = root / SVG
     text = path.read_text(encoding="utf-8")
-    place = text.rindex(">holds<")
-    path.write_text(f"{text[:place]}>misses<{text[place + 7 :]}", encoding="utf-8")
+    place = text.rindex('class="holds" data-')
+    path.write_text(f'{text[:place]}class="misses{text[place + 12 :]}', encoding="utf-8")
 
 
 MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
@@ -198,7 +198,9 @@ MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
     (picture, edits(SVG, "</svg>", "<title>9</title></svg>"), f"{SVG}:", "make scoreboard"),
     (picture, swap, f"{SVG}:", "make scoreboard"),
     (picture, edits(SVG, "holds nothing", "holds 0 of 9"), f"{SVG}:1", "make scoreboard"),
-    (picture, edits(SVG, ">black-friday<", ">grey-friday<"), SVG, "make scoreboard"),
+    (picture, edits(SVG, '"black-friday"', '"grey-friday"'), f"{SVG}:", "make scoreboard"),
+    (picture, edits(SVG, '"holds" data-', '"not-judged" data-'), f"{SVG}:", "make scoreboard"),
+    (picture, edits(SVG, 'x="93" ', 'x="94" '), f"{SVG}:", "make scoreboard"),
 ]
 
 
