@@ -89,12 +89,16 @@ def write(book: Book, out: Console) -> list[Path]:
 
     Raises ChainError for a block that cannot be written, or a pair that could not be judged.
     """
-    written = []
-    for told in blocks(book):
+    every = list(blocks(book))
+    for told in every:
         if reason := wrong(book, told):
             raise ChainError(f"{told.file}:{told.line}: {reason}")
-        body = TABLES[told.kind](_cells(book, told, out))
-        mark = f"measured={key(book, Deciding(book), told, body)}"
+    cells = _cells(book, {name for told in every for name in told.names}, out)
+    deciding = Deciding(book)
+    written: list[Path] = []
+    for told in every:
+        body = TABLES[told.kind]([cells[name] for name in told.names])
+        mark = f"measured={key(book, deciding, told, body)}"
         path = book.root / told.file
         text = path.read_text(encoding="utf-8")
         old = list(BLOCK.finditer(text))[told.place]
@@ -102,7 +106,7 @@ def write(book: Book, out: Console) -> list[Path]:
         fresh = text[: old.start()] + opened + body + text[old.start("close") :]
         if fresh != text:
             replace(path, fresh.encode())
-            written.append(path)
+            written += [path] if path not in written else []
     return written
 
 
@@ -110,17 +114,16 @@ def _solvers(book: Book) -> dict[str, Step]:
     return {name: step for step in book.steps for name in step.solves}
 
 
-def _cells(book: Book, told: Told, out: Console) -> list[tuple[Cell, Cell]]:
-    """For each incident of a block the step before and the solving one."""
-    stories = {story.incident.name: story for story in all_stories(book)}
-    chosen = [stories[name] for name in told.names]
+def _cells(book: Book, names: set[str], out: Console) -> dict[str, tuple[Cell, Cell]]:
+    """For each of these incidents the step before and the solving one."""
+    chosen = [story for story in all_stories(book) if story.incident.name in names]
     wanted = [(story, step) for story in chosen for step in (story.before, story.solver)]
     cells = board.asked(book, wanted, SEED, out)
     for cell in cells:
         if cell.error is not None or cell.run is None:
-            what = f"{cell.story.incident.name} on {cell.step.name}: {cell.why}"
-            raise ChainError(f"{told.file}:{told.line}: {what}")
-    return list(zip(cells[::2], cells[1::2], strict=True))
+            raise ChainError(f"{cell.story.incident.name} on {cell.step.name}: {cell.why}")
+    pairs = zip(cells[::2], cells[1::2], strict=True)
+    return {before.story.incident.name: (before, after) for before, after in pairs}
 
 
 def _headlines(cells: Sequence[tuple[Cell, Cell]]) -> str:
