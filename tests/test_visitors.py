@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,14 @@ def test_the_citation_is_a_dozen_lines_that_name_the_license() -> None:
     assert len(lines) <= MOST
     assert lines[0] == "cff-version: 1.2.0"
     assert "license: MIT" in lines
+
+
+def test_an_update_is_a_week_old_for_the_bot_and_for_uv() -> None:
+    bot = (ROOT / "renovate.json5").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["uv"]["exclude-newer"] == "7 days"
+    assert 'minimumReleaseAge: "7 days"' in bot
+    assert "pinGitHubActionDigests" in bot
 
 
 def test_the_readme_names_the_editions_within_ten_lines_and_ends_its_first_screen_by_forty() -> (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,13 @@ def told(name: str) -> Damage:
 
 def without(name: str) -> Damage:
     return lambda root: (root / name).unlink()
+
+
+def typed(root: Path) -> None:
+    """Somebody's own figure in the first table."""
+    path = root / "README.md"
+    before, mark, table = path.read_text(encoding="utf-8").partition("<!-- generated: headlines")
+    path.write_text(before + mark + table.replace("% |", "1% |", 1), encoding="utf-8")
 
 
 def says(**fields: object) -> Damage:
@@ -99,7 +107,7 @@ def says(**fields: object) -> Damage:
         (container, says(postCreateCommand="make list && pip install x"), f"{CONTAINER}:", "tell"),
         (container, edits(CONTAINER, '"name"', "name"), CONTAINER, "image"),
         # Figures of incidents.
-        (told_figures, edits("README.md", "| 86.5% |", "| 6.5% |"), "README.md:", "--measured"),
+        (told_figures, typed, "README.md:", "--measured"),
         (told_figures, edits("README.md", "a model call in ten", "each call"), "README.md:", "gen"),
         (told_figures, edits("README.md", "measured=", "measured=0"), "README.md:", "--measured"),
         (
@@ -153,6 +161,12 @@ def test_a_mutation_is_caught_with_the_file_and_the_mend(
 )
 def test_a_near_miss_is_not_found(copy: Copy, rule: Rule, damage: Damage) -> None:
     assert copy.found(rule, damage) == []
+
+
+def test_the_figures_are_fresh_on_any_machine(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "python_version", lambda: "3.99.0")
+    monkeypatch.setattr(platform, "system", lambda: "Plan9")
+    assert list(told_figures(copy.book())) == []
 
 
 def test_each_printing_has_its_entry_and_the_newest_is_cited(tagged: Copy) -> None:

@@ -61,7 +61,7 @@ MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
     (model_ids, adds("x.toml", 'model = "claude-sonnet-9-*"\n'), "x.toml:1", "use one of"),
     # Links and anchors.
     (links, adds("README.md", "\n[x](CONTRIBUTING.md#wordz)\n"), "README.md:", "words"),
-    (links, adds("README.md", "\n[x](#two-comands)\n"), "README.md:", "two-commands"),
+    (links, adds("README.md", "\n[x](#without-mak)\n"), "README.md:", "without-make"),
     (links, adds("README.md", "\n![x](scoreboard.png)\n"), "README.md:", "correct the path"),
     (links, adds("README.md", "\n[![x](scoreboard.svg)](none.md)\n"), "README.md:", "correct"),
     (links, adds("README.md", "\n[x]: tests/nothing.py\n"), "README.md:", "correct the path"),
@@ -227,7 +227,7 @@ def test_a_mutation_is_caught_with_the_file_and_the_mend(
         (model_ids, adds("infrastructure/mock-claude/tests/test_app.py", f"\n# {OLD}\n")),
         (
             links,
-            adds("README.md", "\n[x](CONTRIBUTING.md#rooms-of-the-harness) [y](#two-commands)\n"),
+            adds("README.md", "\n[x](CONTRIBUTING.md#rooms-of-the-harness) [y](#without-make)\n"),
         ),
         (links, adds("README.md", "\n```\n[x](nowhere.md)\n```\n`[x](nowhere.md)`\n")),
         (links, adds("README.md", "\n[x](https://example.org/y#z) [m](mailto:a@example.org)\n")),
