@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import re
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from damaged import Copy, Damage, adds, both, edit, edits, git
+from rich.console import Console
 
 from book.chain import without_make
 from book.chain.chain import Book
 from book.check import editions as printings
+from book.check import reading
 from book.check.chapters import chapters
 from book.check.container import FILE as CONTAINER
 from book.check.container import container
@@ -196,6 +199,15 @@ def test_without_tags_it_says_that_it_could_not_look(copy: Copy) -> None:
     assert list(editions(copy.book())) == []
     (line,) = printings.not_looked(copy.book())
     assert "no tag edition-* is known here" in line
+
+
+def test_check_shows_that_it_could_not_look_and_that_is_no_finding(copy: Copy) -> None:
+    out = Console(file=io.StringIO(), width=100)
+    reading.show(copy.book(), out, [], "the rest left out", 0.0)
+    assert isinstance(out.file, io.StringIO)
+    shown = out.file.getvalue()
+    assert "no tag edition-* is known here" in shown
+    assert "nothing found" in shown
 
 
 def test_with_tags_it_says_nothing_of_the_kind(tagged: Copy) -> None:

@@ -58,7 +58,8 @@ def draw(marks: Sequence[Mark]) -> str:
     column = NAME if len(steps) <= NAMED else max(NARROW, WIDE // len(steps))
     room = (HIGHEST - TOP - FOOT - GAP * len(rows)) // max(1, sum(map(len, rows.values())))
     stripe = max(THINNEST, min(THICKEST, room))
-    tops, heads, y = {}, [], TOP
+    tops: dict[str, int] = {}
+    heads, y = [], TOP
     for chapter, names in rows.items():
         high = max(ROW, stripe * len(names))
         heads.append(_text(4, y + high // 2 + 5, _words(chapter)))
