@@ -103,7 +103,7 @@ def chapters_table(book: Book) -> str:
         first = book.steps[0].name
         steps = steps or f"[{first}]({first}), the baseline"
         incidents = ", ".join(name for s in chapter.steps for name in s.solves)
-        incidents = incidents or f"measures {chapter.measures}"
+        incidents = incidents or f"measures {chapter.measures or 'nothing yet'}"
         title = f"{chapter.number} [{chapter.title}]({folder})"
         rows.append(f"| {title} | {steps} | {incidents} | [`{chapter.package}`]({folder}) |")
     return "\n".join(rows)
