@@ -1,7 +1,7 @@
 # Needs Python 3.11+ with venv, make and git; everything else is installed into this folder.
-# `make help` lists the commands. `uv run book --help` does all of it without make.
+# `make` lists the commands of readers, `make help` all. `uv run book --help` does it without make.
 
-.DEFAULT_GOAL := help
+.DEFAULT_GOAL := learn
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
@@ -21,24 +21,32 @@ export TASK
 # Stamps are made by pattern rules; make would delete them as intermediate files.
 .SECONDARY:
 
+# Two groups, at most a dozen lines each: `make` shows the first, `make help` both.
+.PHONY: learn
+learn:
+	@echo "To read and to learn:"
+	@echo "  make chapter-02   the failure, then the cure, measured  [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE] [DETAILS=1]"
+	@echo "  make chapter-01   a friendly day, a bad one, and how ready the baseline is  [BY=usd] [REVENUE=12.50] [FRESH=1]"
+	@echo "  make diff-02      what each step of a chapter changes, in colour; make diff A=reference-agent B=chapter-02/with-retries"
+	@echo "  make agent        one task on any step, offline  TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
+	@echo "  make scoreboard   every incident on the baseline and on each chapter's last step  [SEED=7] [ALL_STEPS=1] [FRESH=1]"
+	@echo "  make test         every step and package, what changed since it passed  [ALL=1] [TIMES=1] [THOROUGH=1]; make test-02"
+	@echo "  make list         chapters, steps, incidents"
+	@echo "  make report       versions and system, to paste where you report a problem"
+	@echo "  make clean        remove what was installed and cached in this folder"
+	@echo "  make help         these, and what maintainers use"
+
 .PHONY: help
-help: ## this list
-	@echo "make chapter-02 [INCIDENT=name] [SEED=7 or SEEDS=0-19] [SET=NAME=VALUE] [DETAILS=1]   the failure, then the cure, measured"
-	@echo "make chapter-01  a friendly day, a bad one, and how ready the baseline is [BY=usd] [REVENUE=12.50] [FRESH=1]"
-	@echo "make test        every step and package, what changed since it passed; ALL=1 all; make test-02 one chapter"
-	@echo "                 TIMES=1 lists CPU and wall seconds and the slowest tests, THOROUGH=1 tries more examples"
-	@echo "make agent TASK=\"What is 23*19?\" [STEP=chapter-02/with-retries] [LIVE=1]"
-	@echo "make scoreboard  all incidents on the baseline and on each chapter's last step [SEED=7] [ALL_STEPS=1] [FRESH=1]"
-	@echo "make diff-02     the chapter's lessons in colour; make diff A=reference-agent B=chapter-02/with-retries"
-	@echo "make check       maintainers: the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs,"
-	@echo "                 FRESH=1 uses no kept result, SHARD=1/4 runs a share, DRAW=60 draws later steps for 60 s,"
-	@echo "                 UNJUDGED=0.1 is content where a busy machine allows no verdict on up to a tenth of the pairs"
-	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
-	@echo "make test-exports   an exported step in a clean environment, the pages in Chromium"
-	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
-	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
-	@echo "make list        chapters, steps, incidents"
-	@echo "make clean       remove what was installed and cached in this folder"
+help: learn
+	@echo "To maintain:"
+	@echo "  make check            the rules of CONTRIBUTING.md; FAST=1 leaves out what runs code, EVERY=1 adds pairs, FRESH=1 keeps"
+	@echo "                        no result, SHARD=1/4 is a share, DRAW=60 draws later steps for 60 s, UNJUDGED=0.1 is content"
+	@echo "                        where a busy machine allows no verdict on up to a tenth of the pairs"
+	@echo "  make propagate        carry an edit of a step down the chain  [STEP=...]"
+	@echo "  make test-exports     an exported step in a clean environment, the pages in Chromium"
+	@echo "  make mutation         do the tests notice changes  [MODULE=retries]"
+	@echo "  make bench-reliability   what each policy costs; make bench-simulator: the simulator's speed; both as ratios"
+	@echo "  make sdk-suite        the SDK's own tests against the simulator"
 
 .PHONY: list
 list: .venv/.installed-book
@@ -86,7 +94,7 @@ agent: .venv/.installed-$(AGENT_NEEDS)
 	@$(BOOK) agent --step "$(or $(STEP),reference-agent)" $(if $(LIVE),--live) $(if $(TASK_GIVEN),-- "$$TASK")
 
 .PHONY: diff
-diff: .venv/.installed-book ## the lesson between any two steps: A=... B=...
+diff: .venv/.installed-book
 	@$(BOOK) diff "$(A)" "$(B)"
 
 diff-%: .venv/.installed-book
@@ -95,6 +103,10 @@ diff-%: .venv/.installed-book
 .PHONY: check
 check: .venv/.installed-$(if $(FAST),book,all)
 	@$(BOOK) check $(if $(FAST),--fast) $(if $(EVERY),--every) $(if $(FRESH),--fresh) $(if $(SHARD),--shard "$(SHARD)") $(if $(DRAW),--draw "$(DRAW)") $(if $(UNJUDGED),--unjudged "$(UNJUDGED)" || [ $$? -eq 3 ])
+
+.PHONY: report
+report: .venv/.installed-book
+	@$(BOOK) report
 
 .PHONY: propagate
 propagate: .venv/.installed-all

@@ -131,7 +131,7 @@ def diff(
     b: Annotated[str, typer.Argument(help="the later step")] = "",
     html: Annotated[Path | None, typer.Option(help="write the chapter as a page here")] = None,
 ) -> None:
-    """The lesson in colour: the wiring with context, then each new module whole."""
+    """What a step changes, in colour: the wiring with context, then each new module whole."""
     out = present.console()
     book = Book.find()
     from book.lessons import diff as lessons
@@ -157,6 +157,15 @@ def export(
 
     book = Book.find()
     print(exporting.export(book, book.step(step), folder))
+
+
+@app.command()
+def report() -> None:
+    """Versions and the system, to paste where you report a problem: no paths, no keys."""
+    from book.lessons import report as reporting
+
+    for line in reporting.lines(Book.find().root):
+        print(line)
 
 
 app.add_typer(upkeep.app)

@@ -88,8 +88,10 @@ def generate_blocks(
     if measured:
         installed.running()
         from book.check import checking
+        from book.scoreboard import told
 
         written += checking.measure(book)
+        written += [path for path in told.write(book, present.errors()) if path not in written]
     for path in written:
         print(path.relative_to(book.root))
 

@@ -79,7 +79,7 @@ def stale_block(root: Path) -> None:
 
 
 def missing_target(root: Path) -> None:
-    edit(root / "README.md", "$ make test\n", "$ make tests\n")
+    edit(root / "README.md", "$ make chapter-02\n", "$ make chapters\n")
 
 
 def empty_section(root: Path) -> None:

@@ -41,8 +41,8 @@ def swap(root: Path) -> None:
     """Let the last step lose what the first one wins."""
     path = root / SVG
     text = path.read_text(encoding="utf-8")
-    place = text.rindex(">holds<")
-    path.write_text(f"{text[:place]}>misses<{text[place + 7 :]}", encoding="utf-8")
+    place = text.rindex('class="holds" data-')
+    path.write_text(f'{text[:place]}class="misses{text[place + 12 :]}', encoding="utf-8")
 
 
 MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
@@ -61,7 +61,7 @@ MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
     (model_ids, adds("x.toml", 'model = "claude-sonnet-9-*"\n'), "x.toml:1", "use one of"),
     # Links and anchors.
     (links, adds("README.md", "\n[x](CONTRIBUTING.md#wordz)\n"), "README.md:", "words"),
-    (links, adds("README.md", "\n[x](#two-comands)\n"), "README.md:", "two-commands"),
+    (links, adds("README.md", "\n[x](#without-mak)\n"), "README.md:", "without-make"),
     (links, adds("README.md", "\n![x](scoreboard.png)\n"), "README.md:", "correct the path"),
     (links, adds("README.md", "\n[![x](scoreboard.svg)](none.md)\n"), "README.md:", "correct"),
     (links, adds("README.md", "\n[x]: tests/nothing.py\n"), "README.md:", "correct the path"),
@@ -198,7 +198,9 @@ MUTATIONS: list[tuple[Rule, Damage, str, str]] = [
     (picture, edits(SVG, "</svg>", "<title>9</title></svg>"), f"{SVG}:", "make scoreboard"),
     (picture, swap, f"{SVG}:", "make scoreboard"),
     (picture, edits(SVG, "holds nothing", "holds 0 of 9"), f"{SVG}:1", "make scoreboard"),
-    (picture, edits(SVG, ">black-friday<", ">grey-friday<"), SVG, "make scoreboard"),
+    (picture, edits(SVG, '"black-friday"', '"grey-friday"'), f"{SVG}:", "make scoreboard"),
+    (picture, edits(SVG, '"holds" data-', '"not-judged" data-'), f"{SVG}:", "make scoreboard"),
+    (picture, edits(SVG, 'x="93" ', 'x="94" '), f"{SVG}:", "make scoreboard"),
 ]
 
 
@@ -225,7 +227,7 @@ def test_a_mutation_is_caught_with_the_file_and_the_mend(
         (model_ids, adds("infrastructure/mock-claude/tests/test_app.py", f"\n# {OLD}\n")),
         (
             links,
-            adds("README.md", "\n[x](CONTRIBUTING.md#rooms-of-the-harness) [y](#two-commands)\n"),
+            adds("README.md", "\n[x](CONTRIBUTING.md#rooms-of-the-harness) [y](#without-make)\n"),
         ),
         (links, adds("README.md", "\n```\n[x](nowhere.md)\n```\n`[x](nowhere.md)`\n")),
         (links, adds("README.md", "\n[x](https://example.org/y#z) [m](mailto:a@example.org)\n")),

@@ -27,12 +27,13 @@ says = "A wait is fair."
 tests = ["deep/test_fair.py::TestWait::test_is_fair"]
 later = "chapter 3: fair | not"
 """
-TABLE = r"""### Waits
+SHORT = "[a wait is short](tests/test_waits.py#L1)<br>[second](second/test_lesson.py#L1)"
+TABLE = rf"""### Waits
 
 | rule | held by |
 |---|---|
-| A wait is short. | [a wait is short](tests/test_waits.py)<br>[second](second/test_lesson.py) |
-| A wait is fair. | [TestWait: is fair](tests/deep/test_fair.py)<br>chapter 3: fair \| not |
+| A wait is short. | {SHORT} |
+| A wait is fair. | [TestWait: is fair](tests/deep/test_fair.py#L2)<br>chapter 3: fair \| not |
 
 ### Ends
 
@@ -75,16 +76,16 @@ except ImportError:
     def test_without_uvloop() -> None: ...
 """
 REAL = {
-    "test_awaits",
-    "TestWait",
-    "TestWait::test_method",
-    "TestWait::test_async_method",
-    "TestWait::TestDeep",
-    "TestWait::TestDeep::test_deeper",
-    "TestMachine",
-    "test_on_posix",
-    "test_on_windows",
-    "test_without_uvloop",
+    "test_awaits": 3,
+    "TestWait": 8,
+    "TestWait::test_method": 9,
+    "TestWait::test_async_method": 10,
+    "TestWait::TestDeep": 12,
+    "TestWait::TestDeep::test_deeper": 13,
+    "TestMachine": 18,
+    "test_on_posix": 22,
+    "test_on_windows": 24,
+    "test_without_uvloop": 29,
 }
 
 
@@ -130,7 +131,7 @@ def stale(small: Small) -> list[tuple[Path, str]]:
 
 
 def test_the_lines_of_a_section_stand_together_in_the_order_of_the_file(small: Small) -> None:
-    assert checklist.table(small.book.chapter("02")) + "\n" == TABLE
+    assert checklist.table(small.book, small.book.chapter("02")) + "\n" == TABLE
 
 
 def test_generating_fills_the_block_once(small: Small) -> None:

@@ -54,6 +54,7 @@ class _StepsFile(BaseModel):
     modules: tuple[str, ...] = ()
     shows: tuple[str, ...] = ()
     demonstration: str | None = Field(default=None, pattern=r"^[a-z_]+\.py$")
+    measures: str | None = Field(default=None, min_length=1)
     step: tuple[_StepEntry, ...] = ()
 
 
@@ -89,6 +90,7 @@ class Chapter:
     modules: tuple[str, ...] = ()  # those that no step brings in
     shows: tuple[str, ...] = ()  # incidents without trouble, that no step has to solve
     demonstration: Path | None = None  # what the chapter runs where it has no steps
+    measures: str | None = None  # and what it measures then, for the table of chapters
 
     @property
     def name(self) -> str:
@@ -211,4 +213,5 @@ def _read_chapter(folder: Path, services: tuple[str, ...]) -> Chapter:
         read.modules,
         read.shows,
         shown or None,
+        read.measures,
     )

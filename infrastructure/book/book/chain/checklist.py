@@ -94,7 +94,7 @@ def read(chapter: Chapter) -> tuple[Line, ...]:
         raise ChainError(f"{file}:{number}: {key}: {reason}; {HOW}") from None
 
 
-def table(chapter: Chapter) -> str:
+def table(book: Book, chapter: Chapter) -> str:
     """The generated block: a heading and a table for each section, in the order of the file."""
     lines = read(chapter)
     order = list(dict.fromkeys(line.section for line in lines))
@@ -102,17 +102,20 @@ def table(chapter: Chapter) -> str:
     for section, group in groupby(
         sorted(lines, key=lambda line: order.index(line.section)), lambda line: line.section
     ):
-        rows = [f"| {_cell(line.says)} | {_held_by(chapter, line)} |" for line in group]
+        rows = [f"| {_cell(line.says)} | {_held_by(book, chapter, line)} |" for line in group]
         parts.append("\n".join([f"### {section}", "", "| rule | held by |", "|---|---|", *rows]))
     return "\n\n".join(parts)
 
 
-def _held_by(chapter: Chapter, line: Line) -> str:
+def _held_by(book: Book, chapter: Chapter, line: Line) -> str:
+    """The tests of a rule, each in words, with a link to the line where it begins."""
     held = []
     for test in line.tests:
         path, name = _place(chapter, test)
         words = ": ".join(part.removeprefix("test_") for part in name.split("::")).replace("_", " ")
-        held.append(f"[{words}]({path.relative_to(chapter.path).as_posix()})")
+        begins = (tests_in(book, path) or {}).get(name)
+        anchor = "" if begins is None else f"#L{begins}"
+        held.append(f"[{words}]({path.relative_to(chapter.path).as_posix()}{anchor})")
     if line.later is not None:
         held.append(_cell(line.later))
     return "<br>".join(held)
@@ -165,7 +168,7 @@ def findings(book: Book) -> Iterator[Wrong]:
 
 def _missing_tests(book: Book, chapter: Chapter, shown: str) -> Iterator[Wrong]:
     text = (chapter.path / FILE).read_text(encoding="utf-8")
-    known: dict[Path, set[str] | None] = {}
+    known: dict[Path, dict[str, int] | None] = {}
     for number, line in enumerate(read(chapter)):
         for position, test in enumerate(line.tests):
             path, name = _place(chapter, test)
@@ -182,29 +185,30 @@ def _missing_tests(book: Book, chapter: Chapter, shown: str) -> Iterator[Wrong]:
             yield Wrong(f"{there}, which is said to hold: {line.says}", where, mend)
 
 
-def tests_in(book: Book, path: Path) -> set[str] | None:
-    """Names of the tests in a file: functions, CLASS::TEST, and CLASS for all of its tests.
+def tests_in(book: Book, path: Path) -> dict[str, int] | None:
+    """The tests in a file, by name, each with its line: functions, CLASS::TEST, and CLASS for all
+    of its tests.
 
     Empty if there is no file; None if it is no Python, which lint says with the place.
     """
     if not path.is_file():
-        return set()
+        return {}
     tree = sources(book).parsed(path.relative_to(book.root).as_posix())
-    return None if tree is None else set(_names(tree))
+    return None if tree is None else dict(_names(tree))
 
 
-def _names(node: ast.AST, within: str = "") -> Iterable[str]:
+def _names(node: ast.AST, within: str = "") -> Iterable[tuple[str, int]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             if child.name.startswith("test"):
-                yield within + child.name
+                yield within + child.name, child.lineno
         elif isinstance(child, ast.ClassDef):
             if child.name.startswith("Test"):
-                yield within + child.name
+                yield within + child.name, child.lineno
                 yield from _names(child, f"{within}{child.name}::")
         elif isinstance(child, ast.Assign):  # TestX = StateMachine.TestCase
             for target in child.targets:
                 if isinstance(target, ast.Name) and target.id.startswith("Test"):
-                    yield within + target.id
+                    yield within + target.id, child.lineno
         elif isinstance(child, ast.stmt | ast.ExceptHandler):  # if, try, with
             yield from _names(child, within)

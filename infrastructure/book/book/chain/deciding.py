@@ -49,15 +49,25 @@ class Deciding:
 
     def pair(self, incident: Path, before: Step, step: Step, seed: int, how: str = "") -> str:
         """The key of an incident's verdict on ``step``; ``how`` tells other ways to run it."""
+        parts = [f"seed {seed}", how, *self.machine, *self._pair(incident, before, step)]
+        where = incident.relative_to(self.book.root).as_posix()
+        return f"incident {where} {step.name} {seed} {digest(parts)}"
+
+    def told(self, incident: Path, before: Step, step: Step, seed: int) -> str:
+        """What decides a figure that a README tells of a pair, on any machine, without a person's
+        ``.env``; no key of a kept result."""
+        parts = self._pair(incident, before, step)
+        return digest([f"seed {seed}", *(part for part in parts if not part.startswith(".env "))])
+
+    def _pair(self, incident: Path, before: Step, step: Step) -> list[str]:
+        """What decides a pair but the machine and the seed."""
         told, reached = self._incident(incident)
-        parts = [f"seed {seed}", how, *self.ground, *told]
+        parts = [*self.ground, *told]
         for each in (before, step):
             lines, packages = self._step(each)
             parts += [each.name, *(f"needs {name}" for name in each.services), *lines]
             reached = reached | packages
-        parts += self._packages(reached, (before, step), self._runs_on)
-        where = incident.relative_to(self.book.root).as_posix()
-        return f"incident {where} {step.name} {seed} {digest(parts)}"
+        return [*parts, *self._packages(reached, (before, step), self._runs_on)]
 
     def lesson(self, lesson: Path, other: Step) -> str:
         """The key of a lesson's result on the agent of ``other``."""
@@ -95,8 +105,8 @@ class Deciding:
 
     @cached_property
     def ground(self) -> list[str]:
-        """What decides every pair."""
-        return [*self.machine, *self.contents.lines(self._modules(RUNS)), *self._simulator]
+        """What decides every pair on any machine."""
+        return [*self.contents.lines(self._modules(RUNS)), *self._simulator]
 
     @cached_property
     def _simulator(self) -> list[str]:

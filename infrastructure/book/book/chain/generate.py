@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from book.chain import checklist
+from book.chain import checklist, without_make
 from book.chain.chain import Book, Chapter, Step
 from book.chain.files import WIRING, changed_lines, inherited, replace
 
@@ -57,11 +57,12 @@ def write(book: Book, handed: Handed) -> list[Path]:
 
 
 def _wanted(book: Book) -> Iterator[tuple[Path, Blocks]]:
-    yield book.root / "README.md", {"chapters": partial(chapters_table, book)}
+    root: Blocks = {"chapters": partial(chapters_table, book), "commands": without_make.table}
+    yield book.root / "README.md", root
     for chapter in book.chapters:
         blocks: Blocks = {"steps": partial(steps_table, chapter)} if chapter.steps else {}
         if (chapter.path / checklist.FILE).is_file():
-            blocks["checklist"] = partial(checklist.table, chapter)
+            blocks["checklist"] = partial(checklist.table, book, chapter)
         yield chapter.path / "README.md", blocks
     for step in book.steps[1:]:
         yield step.path / "README.md", {"changes": partial(changes_table, book, step)}
@@ -101,7 +102,8 @@ def chapters_table(book: Book) -> str:
         steps = ", ".join(f"[{s.short}]({folder}/{s.short})" for s in chapter.steps)
         first = book.steps[0].name
         steps = steps or f"[{first}]({first}), the baseline"
-        incidents = ", ".join(name for s in chapter.steps for name in s.solves) or "none"
+        incidents = ", ".join(name for s in chapter.steps for name in s.solves)
+        incidents = incidents or f"measures {chapter.measures or 'nothing yet'}"
         title = f"{chapter.number} [{chapter.title}]({folder})"
         rows.append(f"| {title} | {steps} | {incidents} | [`{chapter.package}`]({folder}) |")
     return "\n".join(rows)

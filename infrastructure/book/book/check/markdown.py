@@ -37,12 +37,12 @@ def lines(text: str) -> list[Line]:
             if closes and mark is not None and not mark["info"].strip():
                 fence = ""
             continue
-        if "<!-- generated:" in line:
+        if line.lstrip().startswith("<!-- generated:"):  # not in a sentence that speaks of one
             generated = True
         found.append(Line(number, line, fenced=mark is not None, generated=generated))
         if mark is not None:
             fence = mark["mark"]
-        elif "<!-- end generated" in line:
+        elif line.lstrip().startswith("<!-- end generated"):
             generated = False
     return found
 

@@ -46,8 +46,8 @@ def commands(book: Book) -> Iterator[Finding]:
                 name,
                 "mark those that can run as ```console check, with their output",
             )
-        for number, code in _code(text):
-            for found in MAKE.finditer(code):
+        for number, said in code(text):
+            for found in MAKE.finditer(said):
                 yield from _call(book, found["words"], patterns, variables, f"{name}:{number}")
 
 
@@ -88,7 +88,7 @@ def is_target(book: Book, patterns: set[re.Pattern[str]], word: str) -> bool:
     return False
 
 
-def _code(text: str) -> Iterator[tuple[int, str]]:
+def code(text: str) -> Iterator[tuple[int, str]]:
     """Commands as they stand in code: lines after a ``$`` in fences, and spans."""
     for line in markdown.lines(text):
         if line.fenced and line.text.lstrip().startswith("$ "):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from book.chain.chain import Book
+from book.check.editions import not_looked
 from book.check.finding import Finding
 from book.check.rules import READING
 
@@ -49,7 +50,7 @@ def show(
     for each in found:
         out.print(f"[red]{escape(each.where)}[/]: {escape(each.what)}", soft_wrap=True)
         out.print(f"    mend: {escape(each.mend)}", soft_wrap=True)
-    for line in lines:
+    for line in (*lines, *not_looked(book)):
         out.print(escape(line), soft_wrap=True)
     summary = f"{len(found)} findings" if found else "nothing found"
     rules = f"{len(READING)} rules, {rest}, {len(book.steps)} steps"

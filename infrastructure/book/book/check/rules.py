@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from book.check.chapters import chapters
+from book.check.container import container
 from book.check.counts import counts
 from book.check.dependencies import undeclared, unimported
 from book.check.docstrings import docstrings
+from book.check.editions import editions
 from book.check.extras import extras
 from book.check.figures import measured_figures
 from book.check.finding import Rule
@@ -19,11 +22,14 @@ from book.check.names import commands, named
 from book.check.picture import picture
 from book.check.proofs import proofs
 from book.check.readmes import notes, readme_sections
+from book.check.sentences import sentences
 from book.check.stages import stages
 from book.check.state import module_state
 from book.check.steps import completeness, drift, size_of_lessons
+from book.check.targets import unnamed_targets
 from book.check.tests import tests
 from book.check.texts import checklists, generated
+from book.check.told import told_figures
 from book.check.unreached import unused_modules
 from book.check.verdicts import settings
 
@@ -33,6 +39,7 @@ READING: tuple[Rule, ...] = (
     completeness,
     modes,
     inventory,
+    chapters,
     # code
     imports,
     foreign,
@@ -50,12 +57,17 @@ READING: tuple[Rule, ...] = (
     notes,
     links,
     commands,
+    unnamed_targets,
     named,
+    sentences,
     counts,
     measured_figures,
+    told_figures,
     docstrings,
     model_ids,
     picture,
+    editions,
+    container,
     # tests and incidents
     tests,
     settings,

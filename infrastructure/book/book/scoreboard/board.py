@@ -21,6 +21,7 @@ from book.chain.chain import Book, ChainError, Step
 from book.replay import known as knowing
 from book.replay import present
 from book.replay.cells import Cell, all_stories, fill, trials_of
+from book.replay.replay import Story
 from book.scoreboard import headlines
 from book.stage import trial as trials
 from book.stage.processes import Processes
@@ -52,6 +53,18 @@ def measure(
     if incident is not None and incident not in names:
         raise ChainError(f"there is no incident {incident!r}. Valid: {', '.join(names)}")
     wanted = [(s, step) for s in told if incident in (None, s.incident.name) for step in steps]
+    return asked(book, wanted, seed, out, fresh=fresh)
+
+
+def asked(
+    book: Book,
+    wanted: Sequence[tuple[Story, Step]],
+    seed: int,
+    out: Console,
+    *,
+    fresh: bool = False,
+) -> list[Cell]:
+    """The cells of these pairs, in their order: known from earlier, or run now with progress."""
     with knowing.opened(book, fresh=fresh) as known:
         cells = [known.cell(*pair, seed) for pair in wanted]
         missing = [pair for pair, cell in zip(wanted, cells, strict=True) if cell is None]
