@@ -49,6 +49,8 @@ class Exchange:
     cache_read_input_tokens: int = 0
     query: str = ""
     """Of the URL, as it was sent; long ones are cut."""
+    betas: tuple[str, ...] = ()
+    """What ``anthropic-beta`` named."""
 
     @property
     def all_input_tokens(self) -> int:
@@ -63,7 +65,11 @@ class Exchange:
     def from_json(cls, values: Mapping[str, object]) -> Exchange:
         """The inverse of ``to_json``. Unknown fields are ignored; a missing one is a TypeError."""
         known = {each.name for each in fields(cls)}
-        kept = {name: value for name, value in values.items() if name in known}
+        kept = {
+            name: tuple(value) if isinstance(value, list) else value  # JSON knows no tuples
+            for name, value in values.items()
+            if name in known
+        }
         return cls(**{**kept, "cost_usd": Decimal(str(kept.get("cost_usd")))})  # type: ignore[arg-type]
 
 

@@ -49,6 +49,7 @@ class Entry:
     era: int = 0
     """How often the ledger had been reset before."""
     finished: bool = False
+    betas: tuple[str, ...] = ()
 
 
 class Ledger:
@@ -147,4 +148,5 @@ def _exchange(entry: Entry, now_s: float) -> Exchange:
         cache_creation_input_tokens=entry.usage.cache_creation_input_tokens,
         cache_read_input_tokens=entry.usage.cache_read_input_tokens,
         query=entry.query[:_LONGEST_TEXT],
+        betas=entry.betas,
     )

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from mock_claude import paths
 from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry
-from mock_claude.api import guard, lenient, messages_api, models_api, wire
+from mock_claude.api import betas, guard, lenient, messages_api, models_api, wire
 from mock_claude.api.http_answers import json_answer, refusal
 from mock_claude.api.messages_api import Model
 from mock_claude.errors import ApiError
@@ -77,14 +77,12 @@ def build(world: World, model: Model, accounts: Accounts) -> Starlette:
 
 
 async def _models(request: Request) -> Response:
-    guard.key(request.headers)
-    guard.version(request.headers)
+    _check_headers(request)
     return _plain(request, models_api.page(request.query_params))
 
 
 async def _model(request: Request) -> Response:
-    guard.key(request.headers)
-    guard.version(request.headers)
+    _check_headers(request)
     return _plain(request, models_api.info(request.path_params["model_id"]))
 
 
@@ -94,6 +92,12 @@ async def _lenient_models(request: Request) -> Response:
 
 async def _lenient_model(request: Request) -> Response:
     return _plain(request, lenient.info(request.path_params["model_id"]))
+
+
+def _check_headers(request: Request) -> None:
+    guard.key(request.headers)
+    guard.version(request.headers)
+    betas.asked(request.headers)
 
 
 def _plain(request: Request, body: object) -> Response:
