@@ -51,11 +51,21 @@ class Exchange:
     """Of the URL, as it was sent; long ones are cut."""
     betas: tuple[str, ...] = ()
     """What ``anthropic-beta`` named."""
+    traceparent: str | None = None
+    """As the client sent it; None if it was malformed or missing. So with the next two."""
+    tracestate: str | None = None
+    x_request_id: str | None = None
+    """The client's own id of the request; ``request_id`` is the API's."""
 
     @property
     def all_input_tokens(self) -> int:
         """Everything the request showed the model."""
         return self.input_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
+
+    def is_of(self, trace: str) -> bool:
+        """Whether the request came with this ``traceparent``, or in the trace of this id."""
+        sent = self.traceparent
+        return sent is not None and (sent == trace or sent.split("-")[1] == trace)
 
     def to_json(self) -> dict[str, object]:
         """The exchange as JSON values; the cost is a string, to stay exact."""

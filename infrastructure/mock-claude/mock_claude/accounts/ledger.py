@@ -19,6 +19,7 @@ from mock_claude.accounts.accounts import Usage
 from mock_claude.accounts.exchanges import LOG_LIMIT, Exchange, ExchangeLog
 from mock_claude.accounts.metrics import Metrics
 from mock_claude.api.wire import new_id
+from mock_claude.correlation import NONE, Correlation
 
 __all__ = ["LOG_LIMIT", "Entry", "Exchange", "ExchangeLog", "Ledger"]
 
@@ -50,6 +51,7 @@ class Entry:
     """How often the ledger had been reset before."""
     finished: bool = False
     betas: tuple[str, ...] = ()
+    correlation: Correlation = NONE
 
 
 class Ledger:
@@ -149,4 +151,7 @@ def _exchange(entry: Entry, now_s: float) -> Exchange:
         cache_read_input_tokens=entry.usage.cache_read_input_tokens,
         query=entry.query[:_LONGEST_TEXT],
         betas=entry.betas,
+        traceparent=entry.correlation.traceparent,
+        tracestate=entry.correlation.tracestate,
+        x_request_id=entry.correlation.x_request_id,
     )

@@ -20,13 +20,18 @@ from mock_claude.api.http_answers import json_answer, refusal
 from mock_claude.api.messages_api import Model
 from mock_claude.errors import ApiError
 from mock_claude.world import services
+from mock_claude.world.serving import serve
+from mock_claude.world.telemetry import Telemetry
 from mock_claude.world.world import World
 
 __all__ = ["Model", "build"]
 
 
-def build(world: World, model: Model, accounts: Accounts) -> Starlette:
+def build(
+    world: World, model: Model, accounts: Accounts, telemetry: Telemetry | None = None
+) -> Starlette:
     """The API and the web services, without the edge (see ``edge``) in front of them."""
+    told = telemetry or Telemetry()
 
     async def messages(request: Request) -> Response:
         return messages_api.create(request, model, accounts)
@@ -41,16 +46,13 @@ def build(world: World, model: Model, accounts: Accounts) -> Starlette:
         return lenient.count_tokens(request, accounts)
 
     async def search(request: Request) -> Response:
-        status, body = services.search(world, dict(request.query_params))
-        return json_answer(body, status)
+        return await serve(request, "web-search", services.searching, world, told)
 
     async def geocode(request: Request) -> Response:
-        status, body = services.geocode(world, dict(request.query_params))
-        return json_answer(body, status)
+        return await serve(request, "geocoding", services.geocoding, world, told)
 
     async def forecast(request: Request) -> Response:
-        status, body = services.forecast(world, dict(request.query_params))
-        return json_answer(body, status)
+        return await serve(request, "weather", services.forecasting, world, told)
 
     app = Starlette(
         routes=[
