@@ -37,6 +37,7 @@ help: ## this list
 	@echo "make test-exports   an exported step in a clean environment, the pages in Chromium"
 	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
 	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
+	@echo "make fuzz-simulator   requests that nobody wrote, for ten minutes [MINUTES=10]"
 	@echo "make list        chapters, steps, incidents"
 	@echo "make clean       remove what was installed and cached in this folder"
 
@@ -103,6 +104,10 @@ propagate: .venv/.installed-all
 .PHONY: sdk-suite
 sdk-suite: .venv/.installed-all
 	@.venv/bin/python infrastructure/mock-claude/sdk_suite.py
+
+.PHONY: fuzz-simulator
+fuzz-simulator: .venv/.installed-all
+	@.venv/bin/python infrastructure/mock-claude/fuzz_messages.py --minutes $(or $(MINUTES),10)
 
 .PHONY: bench-simulator
 bench-simulator: .venv/.installed-all

@@ -93,15 +93,17 @@ async def _run(host: str, port: int, seed: int, script: FaultScript, telemetry: 
     stop = asyncio.Event()
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with Simulator(seed, script, host, port, telemetry=telemetry) as simulator:
-        _say(f"mock-claude listening on {simulator.url} (seed {seed})")
-        _say(f"  model:   ANTHROPIC_BASE_URL={simulator.url} ANTHROPIC_API_KEY=any-key")
-        _say(f"  search:  {simulator.search_url}")
-        _say(f"  weather: {simulator.geocoding_url} and {simulator.forecast_url}")
-        _say(f"  control: {simulator.url}/_mock/log, faults, scripts, latency, reset, metrics")
-        await stop.wait()
-    if telemetry.lost:
-        sys.stderr.write(f"mock-claude: {telemetry.lost} spans or lines were not delivered\n")
+    try:
+        async with Simulator(seed, script, host, port, telemetry=telemetry) as simulator:
+            _say(f"mock-claude listening on {simulator.url} (seed {seed})")
+            _say(f"  model:   ANTHROPIC_BASE_URL={simulator.url} ANTHROPIC_API_KEY=any-key")
+            _say(f"  search:  {simulator.search_url}")
+            _say(f"  weather: {simulator.geocoding_url} and {simulator.forecast_url}")
+            _say(f"  control: {simulator.url}/_mock/log, faults, scripts, latency, reset, metrics")
+            await stop.wait()
+    finally:
+        if telemetry.lost:
+            sys.stderr.write(f"mock-claude: {telemetry.lost} spans or lines were not delivered\n")
 
 
 def _say(text: str) -> None:
