@@ -47,6 +47,7 @@ help: learn
 	@echo "  make mutation         do the tests notice changes  [MODULE=retries]"
 	@echo "  make bench-reliability   what each policy costs; make bench-simulator: the simulator's speed; both as ratios"
 	@echo "  make sdk-suite        the SDK's own tests against the simulator"
+	@echo "  make fuzz-simulator   requests to the simulator that nobody wrote, for ten minutes  [MINUTES=10]"
 
 .PHONY: list
 list: .venv/.installed-book
@@ -115,6 +116,10 @@ propagate: .venv/.installed-all
 .PHONY: sdk-suite
 sdk-suite: .venv/.installed-all
 	@.venv/bin/python infrastructure/mock-claude/sdk_suite.py
+
+.PHONY: fuzz-simulator
+fuzz-simulator: .venv/.installed-all
+	@.venv/bin/python infrastructure/mock-claude/fuzz_messages.py --minutes $(or $(MINUTES),10)
 
 .PHONY: bench-simulator
 bench-simulator: .venv/.installed-all

@@ -32,6 +32,9 @@ from book.stage.services.prometheus import PrometheusSettings
 from book.stage.services.servers import Servers, missing
 from book.stage.simulating import TrialError
 from book.story.telemetry import Exemplar
+from mock_claude import Simulator
+from mock_claude.background import in_background
+from mock_claude.world.telemetry import Telemetry
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
 JSON = {"content-type": "application/json"}
@@ -135,6 +138,21 @@ def test_protobuf_is_read_plain_and_packed(receiver: Receivers, packed: bool) ->
     response.ParseFromString(answer.content)
     assert not response.HasField("partial_success")
     assert [span.name for span in receiver.collected().spans] == ["work", "work"]
+
+
+def test_the_web_services_spans_arrive(receiver: Receivers) -> None:
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with in_background(Simulator(telemetry=Telemetry(otlp=receiver.url))) as simulator:
+        headers = {"traceparent": f"00-{trace}-{span}-01"}
+        httpx.get(simulator.geocoding_url, params={"name": "Porto"}, headers=headers)
+    told = receiver.collected()
+    server, *stages = told.spans
+    assert (server.trace_id, server.parent_id, server.kind) == (trace, span, "server")
+    assert [each.name for each in stages] == ["parse", "index", "rank", "render"]
+    assert {(each.parent_id, each.kind) for each in stages} == {(server.span_id, "internal")}
+    assert server.resource == {"service.name": "geocoding"}
+    assert server.attributes["http.response.status_code"] == 200
+    assert all(0 <= each.ended_s - each.began_s < 60 for each in told.spans)
 
 
 def test_times_are_on_the_clock_of_the_run(receiver: Receivers) -> None:

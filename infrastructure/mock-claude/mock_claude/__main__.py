@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mock_claude.faults.fault_script import FaultScript
+    from mock_claude.world.telemetry import Telemetry
 
 DEFAULT_PORT = 8765
 _PORTS_TRIED = 100
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=7, help="of faults and world (%(default)s)")
     parser.add_argument("--faults", metavar="FILE", help="fault script (TOML, see the README)")
+    parser.add_argument("--log", metavar="FILE", help="append the web services' JSON log to it")
+    parser.add_argument("--otlp", metavar="URL", help="export the web services' spans there")
     options = parser.parse_args(arguments)
     try:
         return _serve(options)
@@ -53,17 +56,23 @@ def _serve(options: argparse.Namespace) -> int:
 
     from mock_claude.errors import FaultScriptError
     from mock_claude.faults.fault_script import FaultScript
+    from mock_claude.world.telemetry import Telemetry
 
     try:
         script = FaultScript.load(options.faults) if options.faults else FaultScript()
+        telemetry = Telemetry(options.log, options.otlp)
     except FaultScriptError as mistake:
         return _fail(str(mistake))
+    except OSError as failure:
+        return _fail(f"mock-claude: --log {options.log}: cannot be written: {failure.strerror}")
+    except ValueError as mistake:
+        return _fail(f"mock-claude: --otlp: {mistake}")
     ports = [options.port]
     if options.port is None:
         ports = list(range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED))
     for port in ports:
         try:
-            asyncio.run(_run(options.host, port, options.seed, script))
+            asyncio.run(_run(options.host, port, options.seed, script, telemetry))
         except OSError as failure:
             if failure.errno == errno.EADDRINUSE and options.port is None:
                 _say(f"mock-claude: port {port} is in use, trying {port + 1}")
@@ -75,7 +84,7 @@ def _serve(options: argparse.Namespace) -> int:
     return _fail(f"mock-claude: ports {ports[0]} to {ports[-1]} are all in use; give --port")
 
 
-async def _run(host: str, port: int, seed: int, script: FaultScript) -> None:
+async def _run(host: str, port: int, seed: int, script: FaultScript, telemetry: Telemetry) -> None:
     import asyncio
     import signal
 
@@ -84,13 +93,17 @@ async def _run(host: str, port: int, seed: int, script: FaultScript) -> None:
     stop = asyncio.Event()
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with Simulator(seed, script, host, port) as simulator:
-        _say(f"mock-claude listening on {simulator.url} (seed {seed})")
-        _say(f"  model:   ANTHROPIC_BASE_URL={simulator.url} ANTHROPIC_API_KEY=any-key")
-        _say(f"  search:  {simulator.search_url}")
-        _say(f"  weather: {simulator.geocoding_url} and {simulator.forecast_url}")
-        _say(f"  control: {simulator.url}/_mock/log, faults, scripts, latency, reset, metrics")
-        await stop.wait()
+    try:
+        async with Simulator(seed, script, host, port, telemetry=telemetry) as simulator:
+            _say(f"mock-claude listening on {simulator.url} (seed {seed})")
+            _say(f"  model:   ANTHROPIC_BASE_URL={simulator.url} ANTHROPIC_API_KEY=any-key")
+            _say(f"  search:  {simulator.search_url}")
+            _say(f"  weather: {simulator.geocoding_url} and {simulator.forecast_url}")
+            _say(f"  control: {simulator.url}/_mock/log, faults, scripts, latency, reset, metrics")
+            await stop.wait()
+    finally:
+        if telemetry.lost:
+            sys.stderr.write(f"mock-claude: {telemetry.lost} spans or lines were not delivered\n")
 
 
 def _say(text: str) -> None:

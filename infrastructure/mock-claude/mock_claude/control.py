@@ -6,6 +6,7 @@ request. What it refuses has the API's error form, with the key and the reason.
 
     GET  /_mock/health
     GET  /_mock/log?since=N       exchanges after the first N; ``next`` is the N to pass next time
+    GET  /_mock/log?traceparent=T only those that came with it, or in the trace of this id
     GET, PUT /_mock/faults        {"rule": [...]}      the tables of a fault script,
     GET, PUT /_mock/scripts       {"script": [...]}    as JSON or TOML
     GET, PUT /_mock/latency       {"latency": {...}}
@@ -32,6 +33,7 @@ from mock_claude import paths
 from mock_claude.accounts import metrics
 from mock_claude.api import wire
 from mock_claude.api.http_answers import json_answer, refusal
+from mock_claude.correlation import is_trace_id, trace_of
 from mock_claude.errors import ApiError, FaultScriptError
 from mock_claude.faults import intake
 from mock_claude.faults.fault_script import FaultScript, parse_toml
@@ -60,6 +62,9 @@ def build(stage: Stage) -> Starlette:
 
     async def log(request: Request) -> Response:
         exchanges, finished = stage.ledger.log.since(_since(request))
+        trace = _trace(request)
+        if trace is not None:
+            exchanges = [each for each in exchanges if each.is_of(trace)]
         return json_answer(
             {
                 "exchanges": [exchange.to_json() for exchange in exchanges],
@@ -117,6 +122,13 @@ def _since(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise ApiError(400, f"since: {text[:100]!r} is not a whole number, 0 or more")
     return int(text)
+
+
+def _trace(request: Request) -> str | None:
+    text = request.query_params.get("traceparent")
+    if text is None or is_trace_id(text) or trace_of(text) is not None:
+        return text
+    raise ApiError(400, f"traceparent: {text[:100]!r} is no traceparent and no trace id")
 
 
 async def _body(request: Request) -> str:

@@ -24,6 +24,7 @@ from mock_claude.faults.edge import Edge
 from mock_claude.faults.fault_script import FaultScript
 from mock_claude.listening import listen
 from mock_claude.stage import OnTask, Stage
+from mock_claude.world.telemetry import Telemetry
 from mock_claude.world.world import World
 
 _STOP_S = 2.0
@@ -34,7 +35,8 @@ class Simulator:
 
     ``port`` 0 takes any free port. ``model`` decides what to say to a valid request. ``clock``
     (seconds) drives windows, the prompt cache and the log's times. ``on_task`` gets the task of
-    each model request and its client's address before anything is decided. Log, ``fired`` and
+    each model request and its client's address before anything is decided. ``telemetry`` is where
+    the web services log and export to; leaving closes it. Log, ``fired`` and
     ``in_flight`` may be read from any thread. Entering raises OSError if the port is taken.
     """
 
@@ -49,10 +51,12 @@ class Simulator:
         clock: Callable[[], float] = time.monotonic,
         log_limit: int = LOG_LIMIT,
         on_task: OnTask | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.host = host
         self.port = port
-        self._stage = Stage(seed, faults or FaultScript(), model, clock, log_limit, on_task)
+        script = faults or FaultScript()
+        self._stage = Stage(seed, script, model, clock, log_limit, on_task, telemetry)
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
@@ -82,6 +86,8 @@ class Simulator:
         except TimeoutError:
             for task in list(self._state.tasks):
                 task.cancel()
+        if self._stage.telemetry.exporter is not None:
+            await asyncio.to_thread(self._stage.telemetry.close)
 
     @property
     def seed(self) -> int:

@@ -19,6 +19,7 @@ from mock_claude.faults import keys
 from mock_claude.faults.fault_script import FaultScript
 from mock_claude.model import stories
 from mock_claude.model.reply import Reply
+from mock_claude.world.telemetry import Telemetry
 from mock_claude.world.world import World
 
 OnTask = Callable[[str, tuple[str, int] | None], None]
@@ -38,8 +39,10 @@ class Stage:
         clock: Callable[[], float],
         log_limit: int,
         on_task: OnTask | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.script = script
+        self.telemetry = telemetry or Telemetry()
         self.on_task = on_task
         self.ledger = Ledger(log_limit, clock)
         self._model = model
@@ -54,7 +57,7 @@ class Stage:
         self.played: Counter[str] = Counter()
         self.world = World(seed)
         self._accounts = Accounts(self._clock)
-        self.api = app.build(self.world, self._reply, self._accounts)
+        self.api = app.build(self.world, self._reply, self._accounts, self.telemetry)
 
     def began(self, entry: Entry) -> None:
         """An answer has begun: what its request wrote to the prompt cache can be read."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -82,6 +86,72 @@ def test_a_taken_default_port_moves_on_and_sigterm_ends_cleanly() -> None:
             running.send_signal(signal.SIGTERM)
             assert running.communicate(timeout=10)[1] == ""
             assert running.returncode == 0
+
+
+@contextmanager
+def collector() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Takes exports of spans in a thread of its own: its address, and what it got."""
+    got = list[dict[str, Any]]()
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200 if self.path == "/v1/traces" else 404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taking) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", got
+        server.shutdown()
+        thread.join()
+
+
+@POSIX
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_log_and_spans_of_the_services_are_whole_when_it_ends(tmp_path: Path, sign: int) -> None:
+    file = tmp_path / "services.log"
+    with (
+        collector() as (url, got),
+        process("--port", "0", "--log", str(file), "--otlp", url) as running,
+    ):
+        at = next_line(running).split()[3]
+        for name in ("Porto", "Oslo"):
+            assert httpx.get(f"{at}/v1/search", params={"name": name}).status_code == 200
+        running.send_signal(sign)
+        assert running.communicate(timeout=10)[1] == ""
+    spans = [span for each in got for span in each["resourceSpans"][0]["scopeSpans"][0]["spans"]]
+    told = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert len(spans) == 10
+    assert [line["trace_id"] for line in told] == [spans[0]["traceId"], spans[5]["traceId"]]
+
+
+@POSIX
+def test_what_no_collector_took_is_said_at_the_end() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with process("--port", "0", "--otlp", url) as running:
+            at = next_line(running).split()[3]
+            assert httpx.get(f"{at}/v1/search", params={"name": "Porto"}).status_code == 200
+            running.send_signal(signal.SIGINT)
+            errors = running.communicate(timeout=10)[1]
+    assert errors == "mock-claude: 5 spans or lines were not delivered\n"
+
+
+def test_a_log_or_a_collector_that_cannot_be_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "none" / "services.log"
+    assert main(["--log", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert told == f"mock-claude: --log {file}: cannot be written: No such file or directory\n"
+    assert main(["--otlp", "localhost:4318"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("mock-claude: --otlp: 'localhost:4318' is no address such as http://")
 
 
 def test_an_explicit_port_that_is_taken_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,11 +49,23 @@ class Exchange:
     cache_read_input_tokens: int = 0
     query: str = ""
     """Of the URL, as it was sent; long ones are cut."""
+    betas: tuple[str, ...] = ()
+    """What ``anthropic-beta`` named."""
+    traceparent: str | None = None
+    """As the client sent it; None if it was malformed or missing. So with the next two."""
+    tracestate: str | None = None
+    x_request_id: str | None = None
+    """The client's own id of the request; ``request_id`` is the API's."""
 
     @property
     def all_input_tokens(self) -> int:
         """Everything the request showed the model."""
         return self.input_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
+
+    def is_of(self, trace: str) -> bool:
+        """Whether the request came with this ``traceparent``, or in the trace of this id."""
+        sent = self.traceparent
+        return sent is not None and (sent == trace or sent.split("-")[1] == trace)
 
     def to_json(self) -> dict[str, object]:
         """The exchange as JSON values; the cost is a string, to stay exact."""
@@ -63,7 +75,11 @@ class Exchange:
     def from_json(cls, values: Mapping[str, object]) -> Exchange:
         """The inverse of ``to_json``. Unknown fields are ignored; a missing one is a TypeError."""
         known = {each.name for each in fields(cls)}
-        kept = {name: value for name, value in values.items() if name in known}
+        kept = {
+            name: tuple(value) if isinstance(value, list) else value  # JSON knows no tuples
+            for name, value in values.items()
+            if name in known
+        }
         return cls(**{**kept, "cost_usd": Decimal(str(kept.get("cost_usd")))})  # type: ignore[arg-type]
 
 

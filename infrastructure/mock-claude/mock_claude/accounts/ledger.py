@@ -19,6 +19,7 @@ from mock_claude.accounts.accounts import Usage
 from mock_claude.accounts.exchanges import LOG_LIMIT, Exchange, ExchangeLog
 from mock_claude.accounts.metrics import Metrics
 from mock_claude.api.wire import new_id
+from mock_claude.correlation import NONE, Correlation
 
 __all__ = ["LOG_LIMIT", "Entry", "Exchange", "ExchangeLog", "Ledger"]
 
@@ -49,6 +50,8 @@ class Entry:
     era: int = 0
     """How often the ledger had been reset before."""
     finished: bool = False
+    betas: tuple[str, ...] = ()
+    correlation: Correlation = NONE
 
 
 class Ledger:
@@ -147,4 +150,8 @@ def _exchange(entry: Entry, now_s: float) -> Exchange:
         cache_creation_input_tokens=entry.usage.cache_creation_input_tokens,
         cache_read_input_tokens=entry.usage.cache_read_input_tokens,
         query=entry.query[:_LONGEST_TEXT],
+        betas=entry.betas,
+        traceparent=entry.correlation.traceparent,
+        tracestate=entry.correlation.tracestate,
+        x_request_id=entry.correlation.x_request_id,
     )

@@ -15,18 +15,23 @@ from starlette.routing import Route
 from mock_claude import paths
 from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry
-from mock_claude.api import guard, lenient, messages_api, models_api, wire
+from mock_claude.api import betas, guard, lenient, messages_api, models_api, wire
 from mock_claude.api.http_answers import json_answer, refusal
 from mock_claude.api.messages_api import Model
 from mock_claude.errors import ApiError
 from mock_claude.world import services
+from mock_claude.world.serving import serve
+from mock_claude.world.telemetry import Telemetry
 from mock_claude.world.world import World
 
 __all__ = ["Model", "build"]
 
 
-def build(world: World, model: Model, accounts: Accounts) -> Starlette:
+def build(
+    world: World, model: Model, accounts: Accounts, telemetry: Telemetry | None = None
+) -> Starlette:
     """The API and the web services, without the edge (see ``edge``) in front of them."""
+    told = telemetry or Telemetry()
 
     async def messages(request: Request) -> Response:
         return messages_api.create(request, model, accounts)
@@ -41,16 +46,13 @@ def build(world: World, model: Model, accounts: Accounts) -> Starlette:
         return lenient.count_tokens(request, accounts)
 
     async def search(request: Request) -> Response:
-        status, body = services.search(world, dict(request.query_params))
-        return json_answer(body, status)
+        return await serve(request, "web-search", services.searching, world, told)
 
     async def geocode(request: Request) -> Response:
-        status, body = services.geocode(world, dict(request.query_params))
-        return json_answer(body, status)
+        return await serve(request, "geocoding", services.geocoding, world, told)
 
     async def forecast(request: Request) -> Response:
-        status, body = services.forecast(world, dict(request.query_params))
-        return json_answer(body, status)
+        return await serve(request, "weather", services.forecasting, world, told)
 
     app = Starlette(
         routes=[
@@ -77,14 +79,12 @@ def build(world: World, model: Model, accounts: Accounts) -> Starlette:
 
 
 async def _models(request: Request) -> Response:
-    guard.key(request.headers)
-    guard.version(request.headers)
+    _check_headers(request)
     return _plain(request, models_api.page(request.query_params))
 
 
 async def _model(request: Request) -> Response:
-    guard.key(request.headers)
-    guard.version(request.headers)
+    _check_headers(request)
     return _plain(request, models_api.info(request.path_params["model_id"]))
 
 
@@ -94,6 +94,12 @@ async def _lenient_models(request: Request) -> Response:
 
 async def _lenient_model(request: Request) -> Response:
     return _plain(request, lenient.info(request.path_params["model_id"]))
+
+
+def _check_headers(request: Request) -> None:
+    guard.key(request.headers)
+    guard.version(request.headers)
+    betas.asked(request.headers)
 
 
 def _plain(request: Request, body: object) -> Response:

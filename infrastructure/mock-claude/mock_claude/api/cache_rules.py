@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mock_claude.api.blocks import CacheControl, ToolResult
+from mock_claude.api.blocks import Blocks, CacheControl, Document, SearchResult, Text, ToolResult
 from mock_claude.api.validation import Prompt
 from mock_claude.errors import ApiError
 
@@ -40,6 +40,29 @@ def check(request: Prompt) -> None:
         seen_5m = seen_5m or mark.ttl == "5m"
     if request.cache_control is not None:
         _check_automatic(request, request.cache_control, marks)
+
+
+def check_texts(request: Prompt, system_is_list: bool) -> None:
+    """ApiError 400 for an empty text with a mark, or an empty block of the system prompt."""
+    texts = list(_texts("system", request.system))
+    for place, message in enumerate(request.messages):
+        texts += _texts(f"messages.{place}.content", message.content)
+    for path, text in texts:
+        if not text.text and text.cache_control is not None:
+            raise ApiError(400, f"{path}.text: cache_control cannot be set for empty text blocks")
+    if system_is_list and any(not text.text for text in request.system):
+        raise ApiError(400, "system: text content blocks must be non-empty")
+
+
+def _texts(path: str, blocks: Sequence[object]) -> Iterator[tuple[str, Text]]:
+    """Every text block with its path, also within results and documents."""
+    for place, block in enumerate(blocks):
+        if isinstance(block, Text):
+            yield f"{path}.{place}", block
+        if isinstance(block, ToolResult | SearchResult):
+            yield from _texts(f"{path}.{place}.{block.type}.content", block.content)
+        if isinstance(block, Document) and isinstance(block.source, Blocks):
+            yield from _texts(f"{path}.{place}.document.source.content", block.source.content)
 
 
 def _check_automatic(request: Prompt, automatic: CacheControl, marks: Sequence[Mark]) -> None:

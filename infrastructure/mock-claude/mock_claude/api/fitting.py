@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mock_claude.api.schema_check import fits
+from mock_claude.api.schema_check import Effort, fits
 from mock_claude.api.schema_fit import ABSENT, fit
 from mock_claude.model import planner
 from mock_claude.model.conversation import read_conversation
@@ -44,9 +44,8 @@ def _named(request: Mapping[str, object]) -> tuple[ToolCall, ...]:
     names = [
         name for name in offered(request).schemas if name not in ARGUMENTS and name not in done
     ]
-    calls = [
-        ToolCall(name, {}) for name in names if re.search(rf"(?<![\w-]){name}(?![\w-])", said.task)
-    ]
+    words = set(re.findall(r"[\w-]+", said.task)) if names else set()
+    calls = [ToolCall(name, {}) for name in names if name in words]
     choice = request.get("tool_choice")
     if isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use") is True:
         calls = calls[:1]
@@ -64,14 +63,14 @@ def _fitted(
         for tool in (tools if isinstance(tools, list) else ())
         if isinstance(tool, Mapping) and (tool.get("strict") is True or not strict_only)
     }
-    words = read_conversation(request).task
-    return tuple(_call(call, schemas.get(call.name), words) for call in calls)
+    words, effort = read_conversation(request).task, Effort()  # one for all calls
+    return tuple(_call(call, schemas.get(call.name), words, effort) for call in calls)
 
 
-def _call(call: ToolCall, schema: object, words: str) -> ToolCall:
-    if schema is None or fits(schema, dict(call.input), schema):
+def _call(call: ToolCall, schema: object, words: str, effort: Effort) -> ToolCall:
+    if schema is None or fits(schema, dict(call.input), schema, effort):
         return call
-    made = fit(schema, dict(call.input), words)
+    made = fit(schema, dict(call.input), words, effort)
     return ToolCall(call.name, made) if isinstance(made, Mapping) else call
 
 

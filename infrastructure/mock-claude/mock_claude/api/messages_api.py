@@ -1,8 +1,8 @@
 """POST /v1/messages and its count_tokens: the order in which a request is checked and answered.
 
-This prevents a 500 where the API would have refused. The rule: size, key, version, JSON, fields,
-model, rules across fields; then the model replies, and the reply is limited, counted and billed.
-Whatever refuses raises ApiError.
+This prevents a 500 where the API would have refused. The rule: size, key, version, betas, JSON,
+fields, model, rules across fields; then the model replies, and the reply is limited, counted and
+billed. Whatever refuses raises ApiError.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from starlette.responses import Response
 from mock_claude.accounts.accounts import Accounts, cost_usd
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import (
+    betas,
     cache_rules,
     catalog,
     fitting,
     guard,
+    media_rules,
     model_rules,
     request_rules,
+    schema_rules,
     shapes,
     thinking,
+    thinking_rules,
     turn,
     validation,
     wire,
@@ -40,10 +44,8 @@ def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     api_key, raw, version = _open(request)
     asked = validation.check_body(raw, version)
     model = _model(asked.model)
-    request_rules.check(asked)
+    _check(asked, raw, model, request.state.body.json)
     request_rules.check_stop_sequences(asked.stop_sequences)
-    cache_rules.check(asked)
-    model_rules.check(asked, model)
     if _may_be_long(request, model):
         model_rules.check_prompt_size(accounts.preview(raw), model)
     return answer(request, raw, model, reply_to, accounts, api_key)
@@ -53,11 +55,25 @@ def count_tokens(request: Request, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages/count_tokens; ApiError if it is refused."""
     _, raw, version = _open(request)
     asked = validation.check_prompt(raw, version)
-    model = _model(asked.model)
+    _check(asked, raw, _model(asked.model), request.state.body.json)
+    return counted(request, raw, accounts)
+
+
+def _check(
+    asked: validation.Prompt, raw: Mapping[str, object], model: catalog.Model, given: object
+) -> None:
+    """ApiError 400 for the first rule across fields that is broken.
+
+    ``given`` is the body as it came, ``raw`` without what its betas open.
+    """
+    cache_rules.check_texts(asked, isinstance(raw.get("system"), list))
     request_rules.check(asked)
+    is_old = isinstance(given, Mapping) and "output_format" in given
+    schema_rules.check(raw, "output_format.schema" if is_old else schema_rules.FORMAT)
     cache_rules.check(asked)
     model_rules.check(asked, model)
-    return counted(request, raw, accounts)
+    thinking_rules.check(asked)
+    media_rules.check(asked)
 
 
 def counted(request: Request, raw: Mapping[str, object], accounts: Accounts) -> Response:
@@ -92,6 +108,9 @@ def answer(
         entry.usage = shapes.counted(entry.usage, reply.shape)
     entry.cost_usd = cost_usd(model.price, entry.usage)
     message = wire.message(said, entry.usage, raw)
+    given: Body = request.state.body
+    if isinstance(given.json, Mapping) and given.json.get("context_management") is not None:
+        message["context_management"] = {"applied_edits": []}  # nothing was too long
     if reply.shape is not None:
         return shapes.answer(message, reply.shape, headers)
     if raw.get("stream") is True:
@@ -106,9 +125,12 @@ def _open(request: Request) -> tuple[str, dict[str, object], str]:
         raise body.refusal
     api_key = guard.key(request.headers)
     version = guard.version(request.headers)
+    entry: Entry = request.state.entry
+    entry.betas = betas.asked(request.headers)
     if body.refusal is not None:
         raise body.refusal
-    return api_key, validation.as_object(body.json), version
+    raw = betas.plain(validation.as_object(body.json), entry.betas)
+    return api_key, raw, version
 
 
 def _model(model_id: str) -> catalog.Model:

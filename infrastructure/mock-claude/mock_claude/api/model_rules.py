@@ -7,6 +7,7 @@ high effort is ours.
 
 from __future__ import annotations
 
+from mock_claude.api.blocks import Text
 from mock_claude.api.catalog import Model
 from mock_claude.api.parameters import (
     ChoiceAny,
@@ -35,10 +36,18 @@ def check(request: Prompt, model: Model) -> None:
     _check_effort(request, traits)
     if request.messages[-1].role == "assistant" and not traits.prefill:
         raise ApiError(400, "Prefilling assistant messages is not supported for this model.")
+    _check_prefill(request)
     if isinstance(request, CreateMessage):
         _check_size(request, model)
     if isinstance(request, CreateMessage2023):
         _check_sampling(request, traits)
+
+
+def _check_prefill(request: Prompt) -> None:
+    last = request.messages[-1]
+    block = last.content[-1] if last.role == "assistant" and last.content else None
+    if isinstance(block, Text) and block.text != block.text.rstrip():
+        raise ApiError(400, "messages: final assistant content cannot end with trailing whitespace")
 
 
 def check_prompt_size(tokens: int, model: Model) -> None:

@@ -45,10 +45,11 @@ class ServerTool(Loose):
         str,
         Field(
             pattern="^(bash|code_execution|browser_toolset|memory|computer_toolset|text_editor"
-            "|web_search|web_fetch|tool_search_tool_bm25|tool_search_tool_regex)(_[0-9]{8})?$"
+            "|web_search|web_fetch|tool_search_tool_bm25|tool_search_tool_regex"
+            "|computer|advisor|mcp_toolset)(_[0-9]{8})?$"
         ),
     ]
-    name: str | None = None
+    name: ToolName | None = None
     cache_control: CacheControl | None = None
 
 

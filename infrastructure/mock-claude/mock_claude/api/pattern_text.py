@@ -3,37 +3,31 @@ r"""A text that matches a regular expression, for the patterns that tool schemas
 This prevents an identifier such as ``^ORD-\d{4}$`` from being filled with a word that its tool
 refuses. The rule: the pattern is read from left to right, the first of several alternatives is
 taken, and repeats are as few as allowed, plus ``extra``. Look-around and back-references are not
-read; whoever asks must check the text, because ``\b`` and a flag can still refuse it.
+read; whoever asks must check the text (``patterns``), because look-ahead, ``\b`` and a flag can
+still refuse it.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
-from functools import lru_cache
 from string import printable
+
+from mock_claude.api.patterns import LONGEST, compiled
 
 _COUNT = re.compile(r"\{(\d*)(?:(,)(\d*))?\}")
 _NAMED = re.compile(r"\?(?::|P<\w+>|<\w+>)")
 _ESCAPES = {"d": "1", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a", "n": "\n", "t": "\t"}
 _NOTHING = "bBAZz"
-_CHARACTERS = f"aA1-_ {printable}"
+_BRACED = re.compile(r"\\[pPux]\{[^{}]{1,40}\}")
+_CODED = re.compile(r"x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}")
+_CHARACTERS = f"aA1-_ {printable}\u00e9\u00df\u0436\u4e2d\u3042\u20ac"
 _MOST = 1_000  # repeats, and characters of the whole, so that a{1000000} stays cheap
-
-
-@lru_cache(maxsize=256)
-def compiled(pattern: str) -> re.Pattern[str] | None:
-    """The regular expression; None if Python cannot read it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a set within a set means something else one day
-        try:
-            return re.compile(pattern)
-        except (re.error, RecursionError, OverflowError):
-            return None
 
 
 def example(pattern: str, extra: int = 0) -> str | None:
     """A text for the pattern; None if it has something that is not read here."""
+    if len(pattern) > LONGEST:
+        return None
     try:
         return _Reader(pattern, extra).choice()
     except (ValueError, IndexError, RecursionError):
@@ -81,9 +75,21 @@ class _Reader:
         self.at += 1
         if letter in _NOTHING:
             return ""
+        if braced := _BRACED.match(self.pattern, self.at - 2):
+            self.at = braced.end()
+            return self.member(braced[0])
+        if coded := _CODED.match(self.pattern, self.at - 1):
+            self.at = coded.end()
+            return self.coded(int(coded[0][1:], 16))
         if letter in "123456789pPuxkG":
             raise ValueError(letter)
         return _ESCAPES.get(letter, letter)
+
+    def coded(self, number: int) -> str:
+        """The character of this number; half a character has no UTF-8."""
+        if 0xD800 <= number <= 0xDFFF:
+            raise ValueError(number)
+        return chr(number)
 
     def one_of(self) -> str:
         start = self.at - 1
@@ -92,10 +98,14 @@ class _Reader:
         while self.pattern[self.at] != "]":
             self.at += 2 if self.pattern[self.at] == "\\" else 1
         self.at += 1
-        members = compiled(self.pattern[start : self.at])
+        return self.member(self.pattern[start : self.at])
+
+    def member(self, chars: str) -> str:
+        """The first character of a set."""
+        members = compiled(chars)
         if members is None:
             raise ValueError("a broken set")
-        return next((each for each in _CHARACTERS if members.fullmatch(each)), "")
+        return next((each for each in _CHARACTERS if members.is_in(each)), "")
 
     def group(self) -> str:
         if named := _NAMED.match(self.pattern, self.at):

@@ -50,10 +50,10 @@ def check(request: Prompt) -> None:
     _check_messages(request.messages)
     if any(map(_holds_a_blank, request.system)):
         raise ApiError(400, f"system: {_BLANK}")
-    turns = list(_turns(request.messages))
+    all_turns = list(turns(request.messages))
     seen: set[str] = set()
     asked: dict[str, Placed] = {}
-    for turn, after in zip_longest(turns, turns[1:]):
+    for turn, after in zip_longest(all_turns, all_turns[1:]):
         _check_results(turn, asked)
         asked = _calls(turn, seen)
         _check_answered(asked, after)
@@ -69,7 +69,8 @@ def check_stop_sequences(sequences: Sequence[str]) -> None:
             )
 
 
-def _turns(messages: Sequence[Message]) -> Iterator[RoleTurn]:
+def turns(messages: Sequence[Message]) -> Iterator[RoleTurn]:
+    """Neighbouring messages of one role as one turn; messages without blocks are left out."""
     role, blocks = "", list[Placed]()
     for number, message in enumerate(messages):
         if message.role != role and blocks:

@@ -5,7 +5,8 @@ Schema 2020-12: type, enum, const, properties, required, additionalProperties, m
 items, prefixItems, min/maxItems, uniqueItems, min/maxLength, pattern, minimum, maximum and their
 exclusive forms, multipleOf, allOf, anyOf, oneOf, not, $ref within the schema. ``format`` is an
 annotation there, so it refuses nothing here. An unknown keyword, or one whose value makes no
-sense, refuses nothing either: a broken schema must not break an answer.
+sense, refuses nothing either: a broken schema must not break an answer. Nor must a large or
+twisted one hold up others: all work is counted, and what exceeds a share is not looked at.
 """
 
 from __future__ import annotations
@@ -13,37 +14,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from mock_claude.api.pattern_text import compiled
+from mock_claude.api.patterns import Pattern, compiled
 from mock_claude.api.schema_parts import (
     DEEPEST,
     LARGEST,
+    SMALLEST_STEP,
     Schema,
+    identity,
     kind_of,
     listed,
     names,
     number,
-    resolved,
+    pointed,
     same,
     types_of,
 )
 
-_SMALLEST_STEP = 1e-6
+_MOST_PARTS = 50_000  # of a schema; one with more is not looked at
+_PARTS_PER_STEP = 20
+_WORK_PER_STEP = 2_000  # steps of a pattern times characters
+_WEIGHT_PER_STEP = 10  # of a pattern that is compiled
 
 
-def fits(schema: object, value: object, root: object) -> bool:
-    """Whether ``value`` fits ``schema``; ``root`` is what its ``$ref`` point into."""
-    return Checker(root).fits(schema, value)
-
-
-class Checker:
-    """Checks values against one schema and its parts, within a number of steps.
+class Effort:
+    """How many steps are left to fit values to the schemas of one request.
 
     A schema can refer to itself in ways that would take for ever; once the steps are used up,
-    ``is_tired`` is true and everything fits.
+    ``is_tired`` is true and everything fits. A step takes some microseconds.
     """
 
-    def __init__(self, root: object, steps: int = 10_000) -> None:
-        self.root = root
+    def __init__(self, steps: int = 20_000) -> None:
         self._steps = steps
 
     @property
@@ -51,9 +51,74 @@ class Checker:
         """Whether all steps are used up."""
         return self._steps <= 0
 
-    def step(self) -> None:
-        """One more step is done."""
-        self._steps -= 1
+    def step(self, count: int = 1) -> None:
+        """Some more steps are done."""
+        self._steps -= count
+
+
+def fits(schema: object, value: object, root: object, effort: Effort | None = None) -> bool:
+    """Whether ``value`` fits ``schema``; ``root`` is what its ``$ref`` point into."""
+    return Checker(root, effort or Effort()).fits(schema, value)
+
+
+def _is_large(root: object) -> bool:
+    """Whether a schema has more parts than anybody writes by hand."""
+    left, waiting = _MOST_PARTS, [root]
+    while waiting and left > 0:
+        part = waiting.pop()
+        if isinstance(part, Mapping | list):
+            left -= len(part)
+            waiting.extend(part.values() if isinstance(part, Mapping) else part)
+    return left <= 0
+
+
+class Checker:
+    """Checks values against one schema and its parts, as long as the effort lasts."""
+
+    def __init__(self, root: object, effort: Effort) -> None:
+        self.root = root
+        self.effort = effort
+        self._is_large = _is_large(root)
+        self._targets: dict[str, object] = {}
+        self._patterns: dict[str, Pattern | None] = {}
+
+    @property
+    def is_tired(self) -> bool:
+        """Whether the rest is not looked at."""
+        return self._is_large or self.effort.is_tired
+
+    def step(self, *parts: object) -> None:
+        """One more step is done, or more if these parts are long."""
+        sizes = (len(part) for part in parts if isinstance(part, Mapping | list | str))
+        self.effort.step(1 + sum(sizes) // _PARTS_PER_STEP)
+
+    def resolved(self, schema: Schema) -> Schema:
+        """The schema with its ``$ref`` followed; keywords beside the ``$ref`` stay."""
+        for _ in range(DEEPEST):
+            pointer = schema.get("$ref")
+            if not isinstance(pointer, str):
+                break
+            if pointer not in self._targets:
+                self._targets[pointer] = pointed(self.root, pointer)
+            beside = {key: item for key, item in schema.items() if key != "$ref"}
+            target = self._targets[pointer]
+            schema = {**target, **beside} if isinstance(target, Mapping) else beside
+            self.step(schema)
+        return schema
+
+    def matches(self, schema: Schema, value: str) -> bool:
+        """Whether a text has what the schema's pattern asks for."""
+        pattern = schema.get("pattern")
+        if not isinstance(pattern, str):
+            return True
+        if pattern not in self._patterns:
+            self._patterns[pattern] = found = compiled(pattern)
+            self.effort.step(1 + (0 if found is None else found.weight // _WEIGHT_PER_STEP))
+        expression = self._patterns[pattern]
+        if expression is None:
+            return True
+        self.effort.step(expression.work(value) // _WORK_PER_STEP)
+        return expression.is_in(value)
 
     def fits(self, schema: object, value: object, depth: int = 0) -> bool:
         """Whether ``value`` fits ``schema``, a part of the root."""
@@ -62,7 +127,8 @@ class Checker:
             return schema is not False
         if depth > DEEPEST or self.is_tired:
             return True
-        schema = resolved(schema, self.root)
+        schema = self.resolved(schema)
+        self.step(schema, *schema.values())
 
         def inner(part: object, item: object) -> bool:
             return self.fits(part, item, depth + 1)
@@ -75,8 +141,23 @@ class Checker:
             and ("anyOf" not in schema or any(inner(p, value) for p in listed(schema, "anyOf")))
             and ("oneOf" not in schema or sum(inner(part, value) for part in one_of) == 1)
             and ("not" not in schema or not inner(schema["not"], value))
-            and _fits_kind(schema, value, inner)
+            and self.fits_kind(schema, value, inner)
         )
+
+    def fits_kind(
+        self, schema: Schema, value: object, inner: Callable[[object, object], bool]
+    ) -> bool:
+        """What only texts, only arrays, only objects or only numbers are asked."""
+        self.step(value if isinstance(value, Mapping | list) else None)
+        if isinstance(value, str):
+            return _sized(schema, "Length", len(value)) and self.matches(schema, value)
+        if isinstance(value, list):
+            return _fits_array(schema, value, inner)
+        if isinstance(value, Mapping):
+            return _fits_object(schema, value, inner)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _in_range(schema, value)
+        return True
 
 
 def _is_named(schema: Schema, value: object) -> bool:
@@ -88,26 +169,6 @@ def _is_named(schema: Schema, value: object) -> bool:
 def _typed(schema: Schema, value: object) -> bool:
     types, kind = types_of(schema), kind_of(value)
     return not types or kind in types or (kind == "integer" and "number" in types)
-
-
-def _fits_kind(schema: Schema, value: object, inner: Callable[[object, object], bool]) -> bool:
-    if isinstance(value, str):
-        return _sized(schema, "Length", len(value)) and _matches(schema, value)
-    if isinstance(value, list):
-        return _fits_array(schema, value, inner)
-    if isinstance(value, Mapping):
-        return _fits_object(schema, value, inner)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _in_range(schema, value)
-    return True
-
-
-def _matches(schema: Schema, value: str) -> bool:
-    pattern = schema.get("pattern")
-    if not isinstance(pattern, str):
-        return True
-    expression = compiled(pattern)
-    return expression is None or expression.search(value) is not None
 
 
 def _sized(schema: Schema, noun: str, size: int) -> bool:
@@ -129,7 +190,7 @@ def _in_range(schema: Schema, value: float) -> bool:
 
 
 def _is_multiple(value: float, step: float) -> bool:
-    if step < _SMALLEST_STEP or abs(value) > LARGEST:
+    if step < SMALLEST_STEP or abs(value) > LARGEST:
         return True
     return math.isclose(value / step, round(value / step), abs_tol=1e-9)
 
@@ -142,10 +203,7 @@ def _fits_array(
         _sized(schema, "Items", len(value))
         and all(inner(part, item) for part, item in zip(first, value, strict=False))
         and all(inner(schema.get("items", True), item) for item in value[len(first) :])
-        and (
-            schema.get("uniqueItems") is not True
-            or not any(same(one, two) for at, one in enumerate(value) for two in value[:at])
-        )
+        and (schema.get("uniqueItems") is not True or len(set(map(identity, value))) == len(value))
     )
 
 

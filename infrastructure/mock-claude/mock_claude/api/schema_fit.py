@@ -5,32 +5,31 @@ The rule: what is given and fits stays; what is missing or wrong is made from th
 the same every time. Objects get their required properties, arrays one item, texts the task's
 words where these fit, an enum the member that the task names or else its first. Keywords as in
 ``schema_check``, patterns as far as ``pattern_text`` reads them; conditions (if, dependent...)
-are not looked at.
+are not looked at. What one request may cost is bounded: see ``Effort``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
-from mock_claude.api.schema_check import Checker
+from mock_claude.api.schema_check import Checker, Effort
 from mock_claude.api.schema_leaves import any_number, text, whole_number
 from mock_claude.api.schema_parts import (
     DEEPEST,
     Schema,
     count,
+    identity,
     kind_of,
     listed,
     names,
     number,
-    resolved,
-    same,
     types_of,
 )
 
 ABSENT = object()
 """No value is given (None is a value)."""
 
+_MOST_READ = 10_000  # characters of the task in which members of an enum are looked for
 _DEEPEST_SPARE = 6  # levels down to which an array gets an item that it need not have
 _KEYWORDS = {
     "object": ("properties", "required", "additionalProperties", "minProperties"),
@@ -39,18 +38,20 @@ _KEYWORDS = {
 }
 
 
-def fit(schema: object, given: object = ABSENT, words: str = "") -> object:
+def fit(
+    schema: object, given: object = ABSENT, words: str = "", effort: Effort | None = None
+) -> object:
     """A value that fits ``schema``, as near to ``given`` as it can be."""
-    return _Fitter(schema, words).value(schema, given, 0)
+    return _Fitter(schema, words, effort or Effort()).value(schema, given, 0)
 
 
 class _Fitter:
     """One schema being met: what its references point into, and the task's words."""
 
-    def __init__(self, root: object, words: str) -> None:
-        self.root = root
+    def __init__(self, root: object, words: str, effort: Effort) -> None:
         self.words = words
-        self.checker = Checker(root)
+        self.low = f" {words[:_MOST_READ].lower()} "
+        self.checker = Checker(root, effort)
         self.fits = self.checker.fits
 
     def value(self, schema: object, given: object, depth: int) -> object:
@@ -74,7 +75,8 @@ class _Fitter:
 
     def merged(self, schema: Schema, depth: int) -> Schema:
         """The schema with its ``$ref`` followed and its ``allOf`` taken in."""
-        schema = resolved(schema, self.root)
+        schema = self.checker.resolved(schema)
+        self.checker.step(schema)
         merged: dict[str, object] = {key: item for key, item in schema.items() if key != "allOf"}
         for part in listed(schema, "allOf"):
             self.checker.step()
@@ -82,6 +84,7 @@ class _Fitter:
                 continue
             for key, new in self.merged(part, depth + 1).items():
                 old = merged.get(key)
+                self.checker.step(old, new)
                 if isinstance(old, Mapping) and isinstance(new, Mapping):
                     new = {**old, **new}
                 elif key == "required" and isinstance(old, list) and isinstance(new, list):
@@ -116,6 +119,8 @@ class _Fitter:
         if "const" in schema:
             yield schema["const"]
         members = listed(schema, "enum")
+        for _ in range(1 + len(members) * len(self.low) // 20_000):
+            self.checker.step()
         yield from (each for each in members if isinstance(each, str) and self.says(each))
         yield from members
         if "default" in schema:
@@ -124,8 +129,12 @@ class _Fitter:
 
     def says(self, member: str) -> bool:
         """Whether the task says this word."""
-        pattern = rf"(?<!\w){re.escape(member)}(?!\w)"
-        return bool(member) and re.search(pattern, self.words, re.IGNORECASE) is not None
+        low, at = member.lower(), -1
+        while low and (at := self.low.find(low, at + 1)) >= 0:
+            around = self.low[at - 1] + self.low[at + len(low)]
+            if not any(each.isalnum() or each == "_" for each in around):
+                return True
+        return False
 
     def made_object(self, schema: Schema, given: object, depth: int) -> dict[str, object]:
         known = schema.get("properties")
@@ -138,9 +147,12 @@ class _Fitter:
             if name in properties or others is not False
         }
         required = names(schema, "required")
+        needed = set(required)
         least = count(schema, "minProperties")
         for name in (*required, *properties, *(f"key{place}" for place in range(least))):
-            if name not in made and (name in required or len(made) < least):
+            if self.checker.is_tired:
+                break
+            if name not in made and (name in needed or len(made) < least):
                 made[name] = self.value(properties.get(name, others), ABSENT, depth + 1)
         return made
 
@@ -152,26 +164,33 @@ class _Fitter:
         if rest is False:
             size = min(size, len(first))
         most = number(schema, "maxItems")
-        made = list[object]()
+        made, seen = list[object](), set[str]()
         for place in range(size if most is None else min(size, int(most))):
             if self.checker.is_tired:
                 break
             part = first[place] if place < len(first) else rest
             item = self.value(part, old[place] if place < len(old) else ABSENT, depth + 1)
             if schema.get("uniqueItems") is True:
-                item = self.unlike(made, part, item)
+                new = self.unlike(seen, part, item)
+                if new is ABSENT:
+                    break  # the schema has no other value: more of them would not fit either
+                item = new
+                seen.add(identity(item))
             made.append(item)
         return made
 
-    def unlike(self, made: list[object], part: object, item: object) -> object:
-        """The item, or, if the array has it already, another that fits."""
-        place = len(made)
-        members = listed(resolved(part, self.root), "enum") if isinstance(part, Mapping) else []
-        tries = [item, *members, place + 1, -place, f"{item} {place + 1}", f"{place}", True, False]
+    def unlike(self, seen: set[str], part: object, item: object) -> object:
+        """The item, or, if the array has it already, another that fits; ABSENT if none does."""
+        if identity(item) not in seen:
+            return item
+        place = len(seen)
+        members = listed(self.checker.resolved(part), "enum") if isinstance(part, Mapping) else []
+        tries = [*members, place + 1, -place, f"{item} {place + 1}", f"{place}", True, False]
         if isinstance(item, int | float):
-            tries[1:1] = [item + place, item - place]
-        new = (each for each in tries if not any(same(each, old) for old in made))
-        return next((each for each in new if self.fits(part, each)), item)
+            tries[:0] = [item + place, item - place]
+        self.checker.step(members)
+        new = (each for each in tries if identity(each) not in seen)
+        return next((each for each in new if self.fits(part, each)), ABSENT)
 
 
 def _kind(schema: Schema, given: object) -> str:

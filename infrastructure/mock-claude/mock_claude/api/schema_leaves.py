@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from mock_claude.api.pattern_text import example
-from mock_claude.api.schema_parts import Schema, count, number
+from mock_claude.api.patterns import without_ahead
+from mock_claude.api.schema_parts import SMALLEST_STEP, Schema, count, number
 
 _FORMATS = {
     "date": "2026-11-20",
@@ -32,6 +33,9 @@ _FORMATS = {
     "byte": "dGV4dA==",
 }
 _MOST_EXTRA = 30  # repeats more than a pattern needs, to reach a minimal length
+_MOST_READ = 2_000  # characters of the task in which an identifier is looked for
+_MOST_WORDS = 50
+_MIXED = "Aa1!Aa1!Aa1!"  # what patterns of passwords ask for
 
 
 Fits = Callable[[object, object], bool]
@@ -53,7 +57,7 @@ def whole_number(schema: Schema, fits: Fits) -> int:
     tries += [math.floor(each) + 1 for each in (above,) if each is not None]
     tries += [math.ceil(each) - 1 for each in (below,) if each is not None]
     step = number(schema, "multipleOf") or 0
-    if step > 0:
+    if step >= SMALLEST_STEP:
         tries = [int((each // step + by) * step) for each in tries for by in range(-2, 4)]
     return next((each for each in tries if fits(schema, each)), 1)
 
@@ -66,7 +70,7 @@ def any_number(schema: Schema, fits: Fits) -> float:
     names = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
     bounds = [each for each in (number(schema, name) for name in names) if each is not None]
     step = number(schema, "multipleOf") or 0
-    if step > 0:
+    if step >= SMALLEST_STEP:
         tries = [(each // step + by) * step for each in bounds for by in (0, 1, -1)]
     else:
         tries = [*bounds, sum(bounds) / max(len(bounds), 1)]
@@ -87,7 +91,10 @@ def _texts(schema: Schema, words: str) -> Iterator[str]:
             yield cut.ljust(least, ".")
     pattern = schema.get("pattern")
     if isinstance(pattern, str):
-        yield from re.findall(r"[\w.:/@-]+", words)
-        examples = (example(pattern, extra) for extra in range(_MOST_EXTRA))
+        yield from re.findall(r"[\w.:/@-]+", words[:_MOST_READ])[:_MOST_WORDS]
+        plain = without_ahead(pattern)
+        examples = (example(plain, extra) for extra in range(_MOST_EXTRA))
         yield from (each for each in examples if each is not None)
         yield from _FORMATS.values()
+        for mixed in (_MIXED, _MIXED.replace("!", ""), _MIXED.replace("!", "").lower()):
+            yield from (mixed[:size] for size in range(1, len(mixed) + 1))

@@ -6,25 +6,15 @@ function answers with the part, or with what its absence means.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 Schema = Mapping[str, object]
 
 DEEPEST = 32  # nested schemas; deeper ones are taken to fit
 LARGEST = 1e15
+SMALLEST_STEP = 1e-6  # of multipleOf; a smaller one refuses nothing
 _MOST_BUILT = 1_000
-
-
-def resolved(schema: Schema, root: object) -> Schema:
-    """The schema with its ``$ref`` followed; keywords beside the ``$ref`` stay."""
-    for _ in range(DEEPEST):
-        pointer = schema.get("$ref")
-        if not isinstance(pointer, str):
-            break
-        beside = {key: item for key, item in schema.items() if key != "$ref"}
-        target = _pointed(root, pointer)
-        schema = {**target, **beside} if isinstance(target, Mapping) else beside
-    return schema
 
 
 def listed(schema: Schema, keyword: str) -> Sequence[object]:
@@ -64,7 +54,7 @@ def kind_of(value: object) -> str:
 def types_of(schema: Schema) -> list[str]:
     """The types the schema names; none if any will do."""
     given = schema.get("type")
-    return [given] if isinstance(given, str) else [str(each) for each in listed(schema, "type")]
+    return [given] if isinstance(given, str) else names(schema, "type")
 
 
 def same(one: object, other: object) -> bool:
@@ -74,7 +64,24 @@ def same(one: object, other: object) -> bool:
     return one == other
 
 
-def _pointed(root: object, pointer: str) -> object:
+def identity(value: object) -> str:
+    """A text that two values share if they are equal in JSON: ``true`` is not 1, but 1.0 is."""
+    return json.dumps(_with_whole(value), sort_keys=True)
+
+
+def _with_whole(value: object) -> object:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_with_whole(each) for each in value]
+        case Mapping():
+            return {key: _with_whole(each) for key, each in value.items()}
+    return value
+
+
+def pointed(root: object, pointer: str) -> object:
+    """What a JSON pointer such as ``#/$defs/x`` points at; None if there is nothing."""
     target = root
     for step in pointer.removeprefix("#").split("/")[1:]:
         step = step.replace("~1", "/").replace("~0", "~")

@@ -10,9 +10,9 @@ the first problem is the answer, with its dotted path. The fields follow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic_core import ErrorDetails
 
@@ -117,8 +117,20 @@ def _typed(shape: type[_Body], body: dict[str, object]) -> _Body:
     try:
         return shape.model_validate(body)
     except PydanticError as problem:
-        first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise ApiError(400, _text(first)[:_LONGEST_TEXT]) from None
+        raise _refusal(problem) from None
+
+
+def first_problem(shape: TypeAdapter[Any], value: object, path: str) -> None:
+    """ApiError 400 if a value, which stands at this path, is not of the shape."""
+    try:
+        shape.validate_python(value)
+    except PydanticError as problem:
+        raise _refusal(problem, path) from None
+
+
+def _refusal(problem: PydanticError, *path: str) -> ApiError:
+    first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
+    return ApiError(400, _text({**first, "loc": (*path, *first["loc"])})[:_LONGEST_TEXT])
 
 
 def _check_version_2026(messages: Sequence[Message]) -> None:

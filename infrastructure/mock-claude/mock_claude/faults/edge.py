@@ -13,18 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_claude import paths
+from mock_claude import correlation, paths
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import http_answers
 from mock_claude.errors import ApiError
 from mock_claude.faults import fault_headers, latency
 from mock_claude.faults.faults import Request, Rule, choose
 from mock_claude.faults.intake import Body, describe, is_messages, read
-from mock_claude.faults.pace import Pace, reset, until_left
+from mock_claude.faults.pace import Pace, reset, stays, until_left
+from mock_claude.world import services
+from mock_claude.world.serving import STATE, StageFault
 
 if TYPE_CHECKING:
     from mock_claude.stage import Stage
@@ -59,6 +62,7 @@ class Edge:
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         body = describe(scope, headers, data, entry)
+        entry.correlation = correlation.read(scope["headers"])
         entry.attempt = stage.attempts.next(entry.key)
         scope["state"].update(entry=entry, body=body)
         if stage.on_task is not None and body.task is not None:
@@ -66,9 +70,12 @@ class Edge:
         answer, wait_s = stage.api, stage.script.latency.constant_s(scope["path"])
         transport = scope["state"]["transport"]
         try:
-            rule = self._choose(scope["path"], headers, entry, body)
+            rule = self._choose(scope, headers, entry, body)
         except ApiError as refusal:
             rule, answer = None, http_answers.refusal(refusal, entry.request_id)
+        if rule is not None and rule.stage is not None:
+            scope["state"][STATE] = self._at_stage(rule, scope["path"], receive, entry)
+            rule = None  # the service itself does it
         match rule and rule.fault:
             case "hang":
                 await until_left(receive)
@@ -87,7 +94,7 @@ class Edge:
         await answer(scope, receive, pace)
 
     def _choose(
-        self, path: str, headers: Mapping[str, str], entry: Entry, body: Body
+        self, scope: Scope, headers: Mapping[str, str], entry: Entry, body: Body
     ) -> Rule | None:
         """The rule that decides; ApiError if the request's own headers ask for nonsense."""
         stage = self._stage
@@ -95,11 +102,25 @@ class Edge:
         rules = stage.script.rules if asked is None else (asked, *stage.script.rules)
         task = body.task if any(rule.task is not None for rule in rules) else None
         asks = (entry.key, entry.attempt, entry.at_s, entry.stream, task)
-        request = Request(path, entry.model, *asks)
+        words = _words(scope) if any(rule.stage is not None for rule in rules) else ""
+        caller = headers.get("user-agent", "")
+        request = Request(scope["path"], entry.model, *asks, words, caller)
         rule = choose(rules, stage.seed, request)
-        if rule is not None:
+        if rule is not None and rule.stage is None:
             stage.ledger.fire(entry, rule.name)
         return rule
+
+    def _at_stage(self, rule: Rule, path: str, receive: Receive, entry: Entry) -> StageFault:
+        fails = rule.fault == "status"
+        usual = f"status {rule.status}" if fails else f"slow: {rule.delay_s:g} s"
+        return StageFault(
+            str(rule.stage),
+            rule.delay_s,
+            _status_answer(path, rule, entry.request_id) if fails else None,
+            rule.reason or usual,
+            lambda seconds: stays(receive, seconds),
+            lambda: self._stage.ledger.fire(entry, rule.name),
+        )
 
     def _speed(self, entry: Entry) -> latency.Speed:
         if entry.model is None or not is_messages(entry.path):
@@ -108,6 +129,12 @@ class Edge:
         return latency.speed(
             stage.script.latency, stage.seed, entry.model, entry.key, entry.attempt, entry.others
         )
+
+
+def _words(scope: Scope) -> str:
+    if scope["path"] not in paths.SERVICES:
+        return ""
+    return services.words(dict(parse_qsl(scope["query_string"].decode("latin-1"))))
 
 
 _MESSAGES = {
@@ -125,7 +152,7 @@ def _status_answer(path: str, rule: Rule, request_id: str) -> Response:
         headers.setdefault("retry-after", text)
     failure = ApiError(
         rule.status,
-        _MESSAGES.get(rule.status, f"Simulated fault: status {rule.status}"),
+        rule.reason or _MESSAGES.get(rule.status, f"Simulated fault: status {rule.status}"),
         error_type=rule.error_type,
         error_code=rule.error_code,
         headers=headers,

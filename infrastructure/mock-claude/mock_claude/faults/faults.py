@@ -60,6 +60,10 @@ class Request:
     stream: bool = False
     task: str | None = None
     """Of a model request: the text of the task at hand."""
+    words: str = ""
+    """Of a request to a web service: what it asks for."""
+    caller: str = ""
+    """Who asks: the ``user-agent``."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +91,31 @@ class Rule:
     stall_s: float | None = None
     """None: for ever."""
     task: str | None = None
-    """A glob without regard to case, as scripts have it; then only model requests match."""
+    """A glob without regard to case, as scripts have it; then only model requests match. With a
+    ``stage`` it is about what a web service is asked for."""
+    stage: str | None = None
+    """The stage of a web service that is hit; then only these match."""
+    caller: str | None = None
+    """A glob for the ``user-agent``, without regard to case."""
+    reason: str | None = None
+    """What the error says."""
 
     def matches(self, request: Request) -> bool:
         """Whether path, model, task, window, attempt and form are this rule's."""
         return (
             fnmatchcase(request.path, self.path)
             and (self.model is None or _is_model(request.model, self.model))
-            and (self.task is None or is_task(request.task, self.task))
+            and (self.task is None or is_task(self._task(request), self.task))
+            and (self.stage is None or request.path in paths.SERVICES)
+            and (self.caller is None or is_task(request.caller, self.caller))
             and self.after_s <= request.elapsed_s
             and (self.until_s is None or request.elapsed_s < self.until_s)
             and (self.attempts is None or request.attempt <= self.attempts)
             and (request.stream or self.fault not in STREAM_FAULTS)
         )
+
+    def _task(self, request: Request) -> str | None:
+        return request.task if self.stage is None else request.words
 
 
 def _is_model(model: str | None, glob: str) -> bool:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from itertools import chain
 from typing import cast
 
+from mock_claude import paths
 from mock_claude.faults.faults import FaultKind, Rule
 from mock_claude.faults.latency import Latency, ModelLatency
 from mock_claude.faults.tables import Source, Table
+from mock_claude.world.services import STAGES
 
 RESERVED_NAME = "header"  # how the log marks a fault that a request asked for itself
 RULE_KEYS = (
@@ -21,6 +24,8 @@ RULE_KEYS = (
     "path",
     "model",
     "task",
+    "caller",
+    "stage",
     "after_s",
     "until_s",
     "probability",
@@ -28,8 +33,16 @@ RULE_KEYS = (
     "fault",
 )
 FAULT_KEYS: Mapping[str, tuple[str, ...]] = {
-    "status": ("status", "delay_s", "retry_after_s", "error_type", "error_code", "headers"),
-    "delay": ("delay_s",),
+    "status": (
+        "status",
+        "delay_s",
+        "reason",
+        "retry_after_s",
+        "error_type",
+        "error_code",
+        "headers",
+    ),
+    "delay": ("delay_s", "reason"),
     "hang": (),
     "reset": (),
     "trickle": ("chunk_bytes", "interval_s"),
@@ -61,9 +74,12 @@ def rule(table: Table) -> Rule:
     name = table.text("name")
     if not name or name == RESERVED_NAME:
         raise table.error("name", f"{name!r} cannot be a rule's name")
-    path = table.text("path", Rule.path)
+    stage = table.optional("stage", lambda key: _stage(table, key, fault))
+    path = table.text("path", Rule.path if stage is None else "*")
     if not path.startswith(("/", "*")):
         raise table.error("path", f"{path!r} matches no path; begin it with / or *")
+    if stage is not None and not any(fnmatchcase(each, path) for each in paths.SERVICES):
+        raise table.error("path", f"{path!r} matches no web service, and only these have stages")
     after_s = table.number("after_s", 0.0)
     until_s = table.optional("until_s", table.number)
     if until_s is not None and until_s <= after_s:
@@ -74,6 +90,9 @@ def rule(table: Table) -> Rule:
         path=path,
         model=table.optional("model", table.text),
         task=table.optional("task", table.text),
+        caller=table.optional("caller", table.text),
+        stage=stage,
+        reason=table.optional("reason", table.text),
         after_s=after_s,
         until_s=until_s,
         probability=table.number("probability", 1.0, most=1.0),
@@ -89,6 +108,12 @@ def rule(table: Table) -> Rule:
         after_events=table.whole("after_events", Rule.after_events),
         stall_s=table.optional("stall_s", table.number),
     )
+
+
+def _stage(table: Table, key: str, fault: str) -> str:
+    if fault not in ("status", "delay"):
+        raise table.error(key, f"a stage can be delayed or fail (status), not {fault}")
+    return table.choice(key, STAGES)
 
 
 def rule_to_json(rule: Rule) -> dict[str, object]:

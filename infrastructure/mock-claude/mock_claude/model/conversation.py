@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 _REMEMBERED = 6
 """Earlier tasks of a session that "and times 2?" can go on from."""
+_END = 1_000
+"""Characters of an earlier task's beginning, and of its end, that are kept."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ def text_of(content: object) -> str:
     """The text of a message or of a tool result: a string, a list of blocks, or nothing."""
     texts = (block.get("text") for block in _blocks(content) if block.get("type") == "text")
     return "\n".join(text for text in texts if isinstance(text, str) and text.strip()).strip()
+
+
+def _ends(text: str) -> str:
+    """The text, or the two ends of a long one."""
+    return text if len(text) <= 2 * _END else f"{text[:_END]}\n{text[-_END:]}"
 
 
 def _of_type(message: Mapping[str, object], kind: str) -> list[Mapping[str, object]]:
@@ -98,6 +105,8 @@ def read_conversation(request: Mapping[str, object]) -> Conversation:
     ]
     task = text_of(messages[last].get("content")) if said else ""
     after = messages[last + 1 :] if said else messages
-    earlier = tuple(text_of(messages[index].get("content")) for index in said[:-1][-_REMEMBERED:])
+    earlier = tuple(
+        _ends(text_of(messages[index].get("content"))) for index in said[:-1][-_REMEMBERED:]
+    )
     previous = next((text for text in reversed(answers) if text), "")
     return Conversation(task, _calls(after), previous, earlier)

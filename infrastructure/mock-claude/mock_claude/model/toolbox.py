@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from mock_claude.model.reply import ToolCall
 
@@ -19,6 +20,9 @@ ARGUMENTS = {
     "read_notes": "",
 }
 """The tools the stand-in knows, and the usual name of each one's argument."""
+
+_MOST = 1_000
+"""Properties of a schema that are looked at."""
 
 
 def _typed(schema: object, kind: str) -> bool:
@@ -58,13 +62,17 @@ class Toolbox:
         given, needed = schema.get("properties"), schema.get("required")
         properties = given if isinstance(given, Mapping) else {}
         required = (
-            [item for item in needed if isinstance(item, str)] if isinstance(needed, list) else []
+            [item for item in needed[:_MOST] if isinstance(item, str)]
+            if isinstance(needed, list)
+            else []
         )
         usual = ARGUMENTS.get(name)
         target = usual
         if usual is None or (usual and properties and usual not in properties):
             texts = [
-                key for key in (*required, *properties) if _typed(properties.get(key), "string")
+                key
+                for key in (*required, *islice(properties, _MOST))
+                if _typed(properties.get(key), "string")
             ]
             target = next(iter([*texts, *required, *properties, usual or "input"]))
         arguments: dict[str, object] = {}

@@ -5,18 +5,22 @@ MediaWiki's Action API (https://www.mediawiki.org/wiki/API:Search, API:Errors an
 Open-Meteo's geocoding and forecast APIs (https://open-meteo.com/en/docs). Each function gives the
 HTTP status and the JSON body, and raises on no parameters. What Open-Meteo offers beyond current
 temperature, wind and weather code is refused as unknown, never left out in silence.
+
+Each service is a generator, too, that names the stage it comes to: parse, index, rank, render.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 from mock_claude.world.articles import Article, number
-from mock_claude.world.world import World
+from mock_claude.world.world import Place, World
 
 Answer = tuple[int, dict[str, object]]
+Stages = Generator[str, None, Answer]
+STAGES = ("parse", "index", "rank", "render")
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,6}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{0,12})?")
@@ -29,6 +33,38 @@ _UNITS = {"temperature_2m": "°C", "wind_speed_10m": "km/h", "weather_code": "wm
 
 def search(world: World, params: Mapping[str, str]) -> Answer:
     """MediaWiki ``action=query`` with ``generator=search`` or ``list=search``."""
+    return _at_once(searching(world, params))
+
+
+def geocode(world: World, params: Mapping[str, str]) -> Answer:
+    """Open-Meteo's ``/v1/search``: the place of a name, if there is one."""
+    return _at_once(geocoding(world, params))
+
+
+def forecast(world: World, params: Mapping[str, str]) -> Answer:
+    """Open-Meteo's ``/v1/forecast``: the current weather at coordinates, in GMT."""
+    return _at_once(forecasting(world, params))
+
+
+def words(params: Mapping[str, str]) -> str:
+    """What a request to any of them asks for, in words."""
+    point = [params[name] for name in ("latitude", "longitude") if name in params]
+    named = (params[name] for name in ("gsrsearch", "srsearch", "name") if name in params)
+    return next(named, ",".join(point))
+
+
+def _at_once(steps: Stages) -> Answer:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+
+def searching(world: World, params: Mapping[str, str]) -> Stages:
+    """``search``, stage by stage."""
+    yield "parse"
     action = params.get("action", "")
     if not action:
         return _wiki_error("missingparam", 'The "action" parameter must be set.')
@@ -53,11 +89,15 @@ def search(world: World, params: Mapping[str, str]) -> Answer:
             "badinteger", f'Invalid value "{limit}" for integer parameter "{prefix}limit".'
         )
     most = 500 if limit == "max" else max(1, min(500, int(limit)))
+    yield "index"
     found = world.search(query)
+    yield "rank"
+    best = found[:most]
+    yield "render"
     if not generator:
-        body["query"] = _hits(found, most)
+        body["query"] = _hits(best, len(found))
     elif found:
-        pages = _pages(found[:most], params)
+        pages = _pages(best, params)
         body["query"] = {
             "pages": pages if modern else {str(page["pageid"]): page for page in pages}
         }
@@ -80,7 +120,7 @@ def _pages(found: list[Article], params: Mapping[str, str]) -> list[dict[str, ob
     return pages
 
 
-def _hits(found: list[Article], most: int) -> dict[str, object]:
+def _hits(best: list[Article], total: int) -> dict[str, object]:
     hits = [
         {
             "ns": 0,
@@ -91,9 +131,9 @@ def _hits(found: list[Article], most: int) -> dict[str, object]:
             "snippet": _snippet(article),
             "timestamp": "2026-01-15T12:00:00Z",
         }
-        for article in found[:most]
+        for article in best
     ]
-    return {"searchinfo": {"totalhits": len(found)}, "search": hits}
+    return {"searchinfo": {"totalhits": total}, "search": hits}
 
 
 def _snippet(article: Article) -> str:
@@ -110,18 +150,28 @@ def _unrecognized(name: str, value: str) -> Answer:
     return _wiki_error("badvalue", f'Unrecognized value for parameter "{name}": {value}.')
 
 
-def geocode(world: World, params: Mapping[str, str]) -> Answer:
-    """Open-Meteo's ``/v1/search``: the place of a name, if there is one."""
+def geocoding(world: World, params: Mapping[str, str]) -> Stages:
+    """``geocode``, stage by stage."""
+    yield "parse"
     if "name" not in params:
         return _meteo_error("Value of type 'String' required for key 'name'.")
     name, count = params["name"], params.get("count", "10")
     if not _WHOLE.fullmatch(count) or not 1 <= int(count) <= 100:
         return _meteo_error("Parameter count must be between 1 and 100.")
     took = _milliseconds("geocode", name)
+    yield "index"
     place = world.locate(name)
-    if place is None:
+    yield "rank"
+    found = [] if place is None else [place]
+    yield "render"
+    if not found:
         return 200, {"generationtime_ms": took}
-    result: dict[str, object] = {
+    results: list[dict[str, object]] = [_located(place) for place in found[: int(count)]]
+    return 200, {"results": results, "generationtime_ms": took}
+
+
+def _located(place: Place) -> dict[str, object]:
+    return {
         "id": place.id,
         "name": place.name,
         "latitude": place.latitude,
@@ -133,11 +183,11 @@ def geocode(world: World, params: Mapping[str, str]) -> Answer:
         "population": 20_000 + number(place.id, "population") % 4_000_000,
         "country": place.country,
     }
-    return 200, {"results": [result], "generationtime_ms": took}
 
 
-def forecast(world: World, params: Mapping[str, str]) -> Answer:
-    """Open-Meteo's ``/v1/forecast``: the current weather at coordinates, in GMT."""
+def forecasting(world: World, params: Mapping[str, str]) -> Stages:
+    """``forecast``, stage by stage."""
+    yield "parse"
     point: list[float] = []
     for name, most in (("latitude", 90), ("longitude", 180)):
         given = params.get(name)
@@ -162,6 +212,16 @@ def forecast(world: World, params: Mapping[str, str]) -> Answer:
                 f"from invalid String value {name}."
             )
     latitude, longitude = point
+    yield "index"
+    weather = world.weather(latitude, longitude)
+    yield "rank"
+    values = {
+        "temperature_2m": weather.temperature_c,
+        "wind_speed_10m": weather.wind_kmh,
+        "weather_code": weather.weather_code,
+    }
+    chosen = {name: values[name] for name in wanted}
+    yield "render"
     body: dict[str, object] = {
         "latitude": round(latitude, 2),
         "longitude": round(longitude, 2),
@@ -171,19 +231,13 @@ def forecast(world: World, params: Mapping[str, str]) -> Answer:
         "timezone_abbreviation": "GMT",
         "elevation": _elevation(latitude, longitude),
     }
-    if wanted:
-        weather = world.weather(latitude, longitude)
+    if chosen:
         quarter = number(world.seed, "time") % 96
         now = f"2026-01-15T{quarter // 4:02d}:{quarter % 4 * 15:02d}"
-        values = {
-            "temperature_2m": weather.temperature_c,
-            "wind_speed_10m": weather.wind_kmh,
-            "weather_code": weather.weather_code,
-        }
         units = {"time": "iso8601", "interval": "seconds"}
-        body["current_units"] = units | {name: _UNITS[name] for name in wanted}
+        body["current_units"] = units | {name: _UNITS[name] for name in chosen}
         current: dict[str, object] = {"time": now, "interval": 900}
-        body["current"] = current | {name: values[name] for name in wanted}
+        body["current"] = current | chosen
     return 200, body
 
 

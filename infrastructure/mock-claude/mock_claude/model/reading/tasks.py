@@ -216,6 +216,8 @@ _LONGEST = 600
 """Characters of the longest clause that can ask for a fact; a longer one is a document."""
 _MOST = 200
 """Clauses of a task that are read; a text of more is a document."""
+_END = 3_000
+"""Characters of a long text's beginning, and of its end, that are read: the rest is a document."""
 
 
 def context(wishes: tuple[Wish, ...]) -> tuple[Fact, ...]:
@@ -229,6 +231,8 @@ def wishes_in(text: str, before: tuple[Fact, ...] = ()) -> tuple[Wish, ...]:
 
     ``before`` is what the session's earlier tasks found out.
     """
+    if len(text) > 2 * _END:
+        text = f"{text[:_END]} {text[-_END:]}"
     prepared, quotes = prepare(text)
     limited = limits.limit(prepared, quotes)
     reader = _Reader(quotes, before)
