@@ -2,7 +2,7 @@
 
 This prevents a second experiment on one server from inheriting the first one's traces. The rule:
 whatever remembers is here, so that ``reset`` forgets it whole: log, counts, attempts, prompt
-cache, windows. The script stays; it is replaced on its own.
+cache, windows, limits, spending. The script stays; it is replaced on its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 
 from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry, Ledger
-from mock_claude.api import app
+from mock_claude.accounts.limits import Headers
+from mock_claude.api import app, catalog
 from mock_claude.faults import keys
 from mock_claude.faults.fault_script import FaultScript
 from mock_claude.model import stories
@@ -53,12 +54,17 @@ class Stage:
         self.attempts = keys.Attempts()
         self.played: Counter[str] = Counter()
         self.world = World(seed)
-        self._accounts = Accounts(self._clock)
-        self.api = app.build(self.world, self._reply, self._accounts)
+        self.accounts = Accounts(self._clock)
+        self.api = app.build(self.world, self._reply, self.accounts)
 
     def began(self, entry: Entry) -> None:
         """An answer has begun: what its request wrote to the prompt cache can be read."""
-        self._accounts.began(entry.usage)
+        self.accounts.began(entry.usage)
+
+    def limit_headers(self, entry: Entry) -> Headers:
+        """What the answer to a model request says of rate limits."""
+        model = None if entry.model is None else catalog.lookup(entry.model)
+        return self.accounts.limits.headers(entry.account.workspace, model)
 
     def _reply(self, request: Mapping[str, object]) -> Reply:
         """The model's turn, or that of the first script that has something to say."""

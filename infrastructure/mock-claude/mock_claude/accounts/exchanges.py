@@ -49,6 +49,15 @@ class Exchange:
     cache_read_input_tokens: int = 0
     query: str = ""
     """Of the URL, as it was sent; long ones are cut."""
+    cache_creation_1h_input_tokens: int = 0
+    """How much of what the cache wrote is to live an hour."""
+    account: str = ""
+    """Of the key that was sent: its name, or a hash; empty without a key."""
+    workspace: str = ""
+    service_tier: str = "standard"
+    """``batch`` for a request of a batch."""
+    batch_id: str | None = None
+    custom_id: str | None = None
 
     @property
     def all_input_tokens(self) -> int:

@@ -17,7 +17,9 @@ from decimal import Decimal
 
 from mock_claude.accounts.accounts import Usage
 from mock_claude.accounts.exchanges import LOG_LIMIT, Exchange, ExchangeLog
+from mock_claude.accounts.limits import Reservation
 from mock_claude.accounts.metrics import Metrics
+from mock_claude.accounts.tenants import NOBODY, Account
 from mock_claude.api.wire import new_id
 
 __all__ = ["LOG_LIMIT", "Entry", "Exchange", "ExchangeLog", "Ledger"]
@@ -44,6 +46,11 @@ class Entry:
     stream: bool = False
     usage: Usage = field(default_factory=lambda: Usage(0, 0))
     cost_usd: Decimal = Decimal(0)
+    account: Account = NOBODY
+    batch_id: str | None = None
+    custom_id: str | None = None
+    reserved: Reservation | None = None
+    """What rate limits hold back for it until it is over."""
     others: int = 0
     """Requests in flight when this one arrived."""
     era: int = 0
@@ -119,6 +126,8 @@ class Ledger:
         if entry.finished:
             return
         entry.finished = True
+        if entry.reserved is not None:
+            entry.reserved.settle(entry.usage.output_tokens)
         if self._first_at is not None and entry.era == self._era:
             exchange = _exchange(entry, self._clock() - self._first_at)
             self.log.append(exchange)
@@ -127,6 +136,7 @@ class Ledger:
 
 
 def _exchange(entry: Entry, now_s: float) -> Exchange:
+    for_an_hour = entry.usage.cache_creation_1h_input_tokens
     return Exchange(
         number=entry.number,
         at_s=entry.at_s,
@@ -147,4 +157,10 @@ def _exchange(entry: Entry, now_s: float) -> Exchange:
         cache_creation_input_tokens=entry.usage.cache_creation_input_tokens,
         cache_read_input_tokens=entry.usage.cache_read_input_tokens,
         query=entry.query[:_LONGEST_TEXT],
+        cache_creation_1h_input_tokens=for_an_hour,
+        account=entry.account.name,
+        workspace=entry.account.workspace,
+        service_tier=entry.usage.tier,
+        batch_id=entry.batch_id,
+        custom_id=entry.custom_id,
     )

@@ -97,18 +97,21 @@ async def _lenient_model(request: Request) -> Response:
 
 
 def _plain(request: Request, body: object) -> Response:
-    return json_answer(body, headers=wire.headers(_request_id(request)))
+    return json_answer(body, headers=wire.headers(*_sender(request)))
 
 
-def _request_id(request: Request) -> str:
+def _sender(request: Request) -> tuple[str, str]:
+    """The request's id, and the workspace of its key."""
     entry: Entry | None = request.scope["state"].get("entry")
-    return wire.new_id("req") if entry is None else entry.request_id
+    if entry is None:
+        return wire.new_id("req"), ""
+    return entry.request_id, entry.account.workspace
 
 
 async def _refuse(request: Request, failure: Exception) -> Response:
     if not isinstance(failure, ApiError):
         raise failure
-    return refusal(failure, _request_id(request))
+    return refusal(failure, *_sender(request))
 
 
 async def _refuse_route(request: Request, failure: Exception) -> Response:

@@ -6,6 +6,8 @@ the documentation, or as the API is known to send them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers
 
 from mock_claude.api.validation import VERSIONS
@@ -20,14 +22,19 @@ def key(headers: Headers) -> str:
 
     Current SDKs send a bearer token, curl and older ones x-api-key; either will do.
     """
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    bearer = token.strip() if scheme.lower() == "bearer" else ""
-    found = bearer or headers.get("x-api-key", "").strip()
+    found = sent_key(headers)
     if not found:
         raise ApiError(401, "x-api-key header is required")
     if found.startswith(INVALID_KEY):
         raise ApiError(401, "invalid x-api-key")
     return found
+
+
+def sent_key(headers: Mapping[str, str]) -> str:
+    """The API key as it was sent, in headers named in lower case; empty if there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return bearer or headers.get("x-api-key", "").strip()
 
 
 def version(headers: Headers) -> str:

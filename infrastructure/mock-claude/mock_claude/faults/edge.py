@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_claude import paths
 from mock_claude.accounts.ledger import Entry
-from mock_claude.api import http_answers
+from mock_claude.api import guard, http_answers
 from mock_claude.errors import ApiError
 from mock_claude.faults import fault_headers, latency
 from mock_claude.faults.faults import Request, Rule, choose
@@ -58,6 +58,12 @@ class Edge:
         if data is None:
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        path = scope["path"]
+        if path not in paths.SERVICES:
+            entry.account = stage.accounts.tenants.of(
+                guard.sent_key(headers), stage.script.accounts
+            )
+        stage.accounts.limits.set(stage.script.limits)
         body = describe(scope, headers, data, entry)
         entry.attempt = stage.attempts.next(entry.key)
         scope["state"].update(entry=entry, body=body)
@@ -68,7 +74,7 @@ class Edge:
         try:
             rule = self._choose(scope["path"], headers, entry, body)
         except ApiError as refusal:
-            rule, answer = None, http_answers.refusal(refusal, entry.request_id)
+            rule, answer = None, _refusal(refusal, entry)
         match rule and rule.fault:
             case "hang":
                 await until_left(receive)
@@ -78,11 +84,11 @@ class Edge:
                 await until_left(receive)
                 return
             case "status" if rule is not None:
-                answer = _status_answer(scope["path"], rule, entry.request_id)
+                answer = _status_answer(path, rule, entry)
         wait_s += rule.delay_s if rule is not None and rule.fault in ("status", "delay") else 0.0
         pace = Pace(
             receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
-            stage.ledger.close,
+            stage.ledger.close, stage.limit_headers if is_messages(path) else None,
         )  # fmt: skip
         await answer(scope, receive, pace)
 
@@ -117,12 +123,28 @@ _MESSAGES = {
 }
 
 
-def _status_answer(path: str, rule: Rule, request_id: str) -> Response:
+_SPENT = frozenset(
+    {
+        "contract_spend_limit_reached",
+        "enforced_spend_limit_reached",
+        "linked_organization_spend_limit_reached",
+    }
+)
+"""A 429 with one of these codes has no retry-after: no waiting helps."""
+
+
+def _refusal(failure: ApiError, entry: Entry) -> Response:
+    return http_answers.refusal(failure, entry.request_id, entry.account.workspace)
+
+
+def _status_answer(path: str, rule: Rule, entry: Entry) -> Response:
     headers = dict(rule.headers)
     if rule.retry_after_s is not None:
         seconds = rule.retry_after_s
         text = str(int(seconds)) if seconds.is_integer() else str(seconds)
         headers.setdefault("retry-after", text)
+    elif rule.status == 429 and rule.error_code not in _SPENT and path not in paths.SERVICES:
+        headers.setdefault("retry-after", "1")
     failure = ApiError(
         rule.status,
         _MESSAGES.get(rule.status, f"Simulated fault: status {rule.status}"),
@@ -132,4 +154,4 @@ def _status_answer(path: str, rule: Rule, request_id: str) -> Response:
     )
     if path in paths.SERVICES:
         return http_answers.service_fault(path, failure)
-    return http_answers.refusal(failure, request_id)
+    return _refusal(failure, entry)
