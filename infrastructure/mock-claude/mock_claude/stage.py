@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from starlette.types import ASGIApp
 
 from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry, Ledger
 from mock_claude.accounts.limits import Headers
-from mock_claude.api import app, catalog
+from mock_claude.api import app, batches_api, catalog
+from mock_claude.batches import answering
+from mock_claude.batches.worker import Batches
 from mock_claude.faults import keys
 from mock_claude.faults.fault_script import FaultScript
 from mock_claude.model import stories
@@ -30,6 +33,7 @@ class Stage:
 
     api: ASGIApp
     world: World
+    batches: Batches | None = None
 
     def __init__(
         self,
@@ -55,7 +59,15 @@ class Stage:
         self.played: Counter[str] = Counter()
         self.world = World(seed)
         self.accounts = Accounts(self._clock)
-        self.api = app.build(self.world, self._reply, self.accounts)
+        self.close()
+        self.batches = Batches(self._clock, partial(answering.answer, self))
+        routes = batches_api.routes(self, self.batches)
+        self.api = app.build(self.world, self.reply, self.accounts, routes)
+
+    def close(self) -> None:
+        """Stop what works on its own."""
+        if self.batches is not None:
+            self.batches.close()
 
     def began(self, entry: Entry) -> None:
         """An answer has begun: what its request wrote to the prompt cache can be read."""
@@ -66,7 +78,7 @@ class Stage:
         model = None if entry.model is None else catalog.lookup(entry.model)
         return self.accounts.limits.headers(entry.account.workspace, model)
 
-    def _reply(self, request: Mapping[str, object]) -> Reply:
+    def reply(self, request: Mapping[str, object]) -> Reply:
         """The model's turn, or that of the first script that has something to say."""
         name, reply = stories.reply(self.script.scripts, self.seed, self._model, request)
         if name is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 
@@ -22,9 +22,9 @@ class Moments:
         """``2026-11-20T12:00:05Z``: the first whole second at or after ``at``."""
         return _second(-int(-(at + self._offset) // 1))
 
-    def exact(self, at: float) -> str:
-        """``2026-11-20T12:00:04.250000Z``, to the microsecond."""
-        moment = datetime.fromtimestamp(at + self._offset, UTC)
+    def exact(self, start: float, at: float) -> str:
+        """``2026-11-20T12:00:04.250000Z``, to the microsecond; exactly as long after ``start``."""
+        moment = datetime.fromtimestamp(start + self._offset, UTC) + timedelta(seconds=at - start)
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

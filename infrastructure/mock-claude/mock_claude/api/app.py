@@ -6,6 +6,8 @@ and one handler gives it the API's form; an unknown path or method gets the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,8 +27,11 @@ from mock_claude.world.world import World
 __all__ = ["Model", "build"]
 
 
-def build(world: World, model: Model, accounts: Accounts) -> Starlette:
-    """The API and the web services, without the edge (see ``edge``) in front of them."""
+def build(world: World, model: Model, accounts: Accounts, more: Sequence[Route] = ()) -> Starlette:
+    """The API and the web services, without the edge (see ``edge``) in front of them.
+
+    ``more``: the routes of batches.
+    """
 
     async def messages(request: Request) -> Response:
         return messages_api.create(request, model, accounts)
@@ -62,6 +67,7 @@ def build(world: World, model: Model, accounts: Accounts) -> Starlette:
             Route(paths.LENIENT + paths.COUNT_TOKENS, lenient_count, methods=["POST"]),
             Route(paths.LENIENT + paths.MODELS, _lenient_models),
             Route(paths.LENIENT + paths.MODELS + "/{model_id:path}", _lenient_model),
+            *more,
             Route(paths.SEARCH, search),
             Route(paths.GEOCODING, geocode),
             Route(paths.FORECAST, forecast),

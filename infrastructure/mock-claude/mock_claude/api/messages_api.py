@@ -39,26 +39,37 @@ Model = Callable[[Mapping[str, object]], Reply]
 def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages; ApiError if it is refused."""
     raw, version = _open(request)
+    model = check_create(raw, version)
+    if _may_be_long(request, model):
+        model_rules.check_prompt_size(accounts.preview(raw), model)
+    return answer(request, raw, model, reply_to, accounts)
+
+
+def check_create(raw: dict[str, object], version: str) -> catalog.Model:
+    """The model that a request for a message asks; ApiError with the first thing wrong in it."""
     asked = validation.check_body(raw, version)
     model = _model(asked.model)
     request_rules.check(asked)
     request_rules.check_stop_sequences(asked.stop_sequences)
     cache_rules.check(asked)
     model_rules.check(asked, model)
-    if _may_be_long(request, model):
-        model_rules.check_prompt_size(accounts.preview(raw), model)
-    return answer(request, raw, model, reply_to, accounts)
+    return model
 
 
 def count_tokens(request: Request, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages/count_tokens; ApiError if it is refused."""
     raw, version = _open(request)
+    check_count(raw, version)
+    return counted(request, raw, accounts)
+
+
+def check_count(raw: dict[str, object], version: str) -> None:
+    """ApiError with the first thing that is wrong in a request to count tokens."""
     asked = validation.check_prompt(raw, version)
     model = _model(asked.model)
     request_rules.check(asked)
     cache_rules.check(asked)
     model_rules.check(asked, model)
-    return counted(request, raw, accounts)
 
 
 def counted(request: Request, raw: Mapping[str, object], accounts: Accounts) -> Response:

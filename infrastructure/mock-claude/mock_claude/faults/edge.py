@@ -23,7 +23,7 @@ from mock_claude.api import guard, http_answers
 from mock_claude.errors import ApiError
 from mock_claude.faults import fault_headers, latency
 from mock_claude.faults.faults import Request, Rule, choose
-from mock_claude.faults.intake import Body, describe, is_messages, read
+from mock_claude.faults.intake import Body, describe, is_messages, limit, read
 from mock_claude.faults.pace import Pace, reset, until_left
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
         stage = self._stage
-        data = await read(receive)
+        data = await read(receive, limit(scope["path"]))
         if data is None:
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -137,21 +137,26 @@ def _refusal(failure: ApiError, entry: Entry) -> Response:
     return http_answers.refusal(failure, entry.request_id, entry.account.workspace)
 
 
-def _status_answer(path: str, rule: Rule, entry: Entry) -> Response:
+def status_error(rule: Rule) -> ApiError:
+    """The refusal that a rule with a status asks for."""
     headers = dict(rule.headers)
     if rule.retry_after_s is not None:
         seconds = rule.retry_after_s
         text = str(int(seconds)) if seconds.is_integer() else str(seconds)
         headers.setdefault("retry-after", text)
-    elif rule.status == 429 and rule.error_code not in _SPENT and path not in paths.SERVICES:
-        headers.setdefault("retry-after", "1")
-    failure = ApiError(
+    return ApiError(
         rule.status,
         _MESSAGES.get(rule.status, f"Simulated fault: status {rule.status}"),
         error_type=rule.error_type,
         error_code=rule.error_code,
         headers=headers,
     )
+
+
+def _status_answer(path: str, rule: Rule, entry: Entry) -> Response:
+    failure = status_error(rule)
     if path in paths.SERVICES:
         return http_answers.service_fault(path, failure)
+    if rule.status == 429 and rule.error_code not in _SPENT:
+        failure.headers = {"retry-after": "1", **failure.headers}
     return _refusal(failure, entry)

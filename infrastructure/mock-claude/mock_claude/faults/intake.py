@@ -17,12 +17,14 @@ from starlette.types import Receive, Scope
 
 from mock_claude import paths
 from mock_claude.accounts.ledger import Entry
+from mock_claude.batches.creation import Line
 from mock_claude.errors import ApiError
 from mock_claude.faults import keys
 from mock_claude.model.conversation import read_conversation
 
 BODY_LIMIT = 32 * 1024 * 1024  # bytes; a longer body is refused with 413 (docs, 2026-04-26)
-_READ_LIMIT = 8 * BODY_LIMIT  # ... and one beyond this is not even read to its end
+BATCH_LIMIT = 256 * 1024 * 1024  # ... of a batch
+_READ_LIMIT = BATCH_LIMIT + BODY_LIMIT  # one beyond this is not even read to its end
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Body:
 
     json: object = None
     refusal: ApiError | None = None
+    lines: list[Line] | None = None
+    """The requests of a batch, where they have been taken apart already."""
     is_turn: bool = False
     """Whether this is a request to the Messages API that can be read."""
 
@@ -42,8 +46,13 @@ class Body:
         return read_conversation(self.json).task
 
 
-async def read(receive: Receive) -> bytes | None:
-    """The whole body, or its first 32 MB and a bit; None if the client left before its end."""
+def limit(path: str) -> int:
+    """How many bytes a body may have."""
+    return BATCH_LIMIT if path == paths.BATCHES else BODY_LIMIT
+
+
+async def read(receive: Receive, most: int = BODY_LIMIT) -> bytes | None:
+    """The whole body, or its first ``most`` bytes and more; None if the client left before."""
     parts, kept, seen = list[bytes](), 0, 0
     while seen <= _READ_LIMIT:
         message = await receive()
@@ -51,7 +60,7 @@ async def read(receive: Receive) -> bytes | None:
             return None
         part = message.get("body", b"")
         seen += len(part)
-        if kept <= BODY_LIMIT:
+        if kept <= most:
             parts.append(part)
             kept += len(part)
         if not message.get("more_body", False):
@@ -64,7 +73,7 @@ def describe(scope: Scope, headers: Mapping[str, str], data: bytes, entry: Entry
     retry = headers.get("x-stainless-retry-count", "")
     entry.sdk_retry = int(retry) if re.fullmatch("[0-9]{1,9}", retry) else None
     path = scope["path"]
-    if len(data) > BODY_LIMIT:
+    if len(data) > limit(path):
         entry.key = _query_key(scope)
         return Body(refusal=ApiError(413, "Request exceeds the maximum size"))
     if not paths.has_json(scope["method"], path):
@@ -80,7 +89,7 @@ def describe(scope: Scope, headers: Mapping[str, str], data: bytes, entry: Entry
         entry.key = _query_key(scope, data)
     else:
         entry.key = key
-    if isinstance(body, dict):
+    if isinstance(body, dict) and path != paths.BATCHES:
         model = body.get("model")
         entry.model = sys.intern(model) if isinstance(model, str) else None
         entry.stream = body.get("stream") is True

@@ -15,14 +15,15 @@ from mock_claude.accounts.tenants import Account, Limit, account
 from mock_claude.faults.tables import LARGEST, Table, kind_of
 
 _RATES = ("requests_per_minute", "input_tokens_per_minute", "output_tokens_per_minute")
-_DURATION_S = 1.0
+_DURATION_S, _EXPIRES_S = 1.0, 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class BatchTimes:
-    """The ``[batch]`` table: how long a batch takes, in seconds."""
+    """The ``[batch]`` table: how long a batch takes, and when it expires, in seconds."""
 
     duration_s: float = _DURATION_S
+    expires_s: float = _EXPIRES_S
 
 
 def limit(table: Table) -> Limit:
@@ -85,13 +86,15 @@ def account_to_json(given: Account) -> dict[str, object]:
 
 def batch(table: Table) -> BatchTimes:
     """What the ``[batch]`` table says."""
-    table.allow(("duration_s",))
-    return BatchTimes(table.number("duration_s", _DURATION_S))
+    table.allow(("duration_s", "expires_s"))
+    return BatchTimes(
+        table.number("duration_s", _DURATION_S), table.number("expires_s", _EXPIRES_S)
+    )
 
 
 def batch_to_json(times: BatchTimes) -> dict[str, object]:
     """The table that says these times."""
-    return {"duration_s": times.duration_s}
+    return dict(vars(times))
 
 
 def decimal(table: Table, key: str) -> Decimal:
