@@ -28,8 +28,10 @@ CACHE = Path(__file__).resolve().parents[2] / ".cache" / "sdk-suite"
 TESTS = (
     "tests/api_resources/test_messages.py",
     "tests/api_resources/test_models.py",
+    "tests/api_resources/messages/test_batches.py",
     "tests/api_resources/beta/test_messages.py",
     "tests/api_resources/beta/test_models.py",
+    "tests/api_resources/beta/messages/test_batches.py",
 )
 LEFT_OUT = "batches, files, skills, user profiles, organization, and what is beta only"
 _NEEDED = (

@@ -17,6 +17,7 @@ from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry, Ledger
 from mock_claude.accounts.limits import Headers
 from mock_claude.api import app, batches_api, catalog
+from mock_claude.aside.process import Aside
 from mock_claude.batches import answering
 from mock_claude.batches.worker import Batches
 from mock_claude.faults import keys
@@ -49,6 +50,7 @@ class Stage:
         self.ledger = Ledger(log_limit, clock)
         self._model = model
         self._clock = clock
+        self.aside = Aside()
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
@@ -59,13 +61,15 @@ class Stage:
         self.played: Counter[str] = Counter()
         self.world = World(seed)
         self.accounts = Accounts(self._clock)
-        self.close()
+        if self.batches is not None:
+            self.batches.close()
         self.batches = Batches(self._clock, partial(answering.answer, self))
         routes = batches_api.routes(self, self.batches)
         self.api = app.build(self.world, self.reply, self.accounts, routes)
 
     def close(self) -> None:
-        """Stop what works on its own."""
+        """Stop what works on its own, for good."""
+        self.aside.close()
         if self.batches is not None:
             self.batches.close()
 

@@ -39,6 +39,9 @@ Model = Callable[[Mapping[str, object]], Reply]
 def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages; ApiError if it is refused."""
     raw, version = _open(request)
+    body: Body = request.state.body
+    if body.checked:
+        return answer(request, raw, _model(str(raw["model"])), reply_to, accounts)
     model = check_create(raw, version)
     if _may_be_long(request, model):
         model_rules.check_prompt_size(accounts.preview(raw), model)
@@ -59,7 +62,9 @@ def check_create(raw: dict[str, object], version: str) -> catalog.Model:
 def count_tokens(request: Request, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages/count_tokens; ApiError if it is refused."""
     raw, version = _open(request)
-    check_count(raw, version)
+    body: Body = request.state.body
+    if not body.checked:
+        check_count(raw, version)
     return counted(request, raw, accounts)
 
 
@@ -74,9 +79,10 @@ def check_count(raw: dict[str, object], version: str) -> None:
 
 def counted(request: Request, raw: Mapping[str, object], accounts: Accounts) -> Response:
     """How many tokens the prompt has; it costs nothing."""
+    body: Body = request.state.body
     entry: Entry = request.state.entry
     return json_answer(
-        {"input_tokens": accounts.preview(raw)},
+        {"input_tokens": accounts.preview(raw) if body.tokens is None else body.tokens},
         headers=wire.headers(entry.request_id, entry.account.workspace),
     )
 

@@ -19,8 +19,9 @@ from mock_claude.api import catalog, messages_api, shapes, wire
 from mock_claude.batches.batch import Batch
 from mock_claude.batches.creation import Line
 from mock_claude.errors import ApiError
-from mock_claude.faults import edge, keys
+from mock_claude.faults import keys
 from mock_claude.faults.faults import Request, Rule, choose
+from mock_claude.faults.refusals import status_error
 from mock_claude.model.conversation import read_conversation
 
 if TYPE_CHECKING:
@@ -94,6 +95,6 @@ def _fail(rule: Rule | None, entry: Entry) -> None:
     if rule is None:
         return
     if rule.fault == "status":
-        raise edge.status_error(rule)
+        raise status_error(rule)
     if rule.fault in _BROKEN:
         raise ApiError(500, "Internal server error")

@@ -20,11 +20,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mock_claude import paths
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import guard, http_answers
+from mock_claude.aside.process import is_long
 from mock_claude.errors import ApiError
 from mock_claude.faults import fault_headers, latency
 from mock_claude.faults.faults import Request, Rule, choose
 from mock_claude.faults.intake import Body, describe, is_messages, limit, read
 from mock_claude.faults.pace import Pace, reset, until_left
+from mock_claude.faults.refusals import status_error
 
 if TYPE_CHECKING:
     from mock_claude.stage import Stage
@@ -54,7 +56,8 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
         stage = self._stage
-        data = await read(receive, limit(scope["path"]))
+        most = limit(scope["path"])
+        data = await read(receive, most)
         if data is None:
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -64,7 +67,10 @@ class Edge:
                 guard.sent_key(headers), stage.script.accounts
             )
         stage.accounts.limits.set(stage.script.limits)
-        body = describe(scope, headers, data, entry)
+        if is_long(scope, data, most):
+            body = await stage.aside.describe(scope, headers, data, entry)
+        else:
+            body = describe(scope, headers, data, entry)
         entry.attempt = stage.attempts.next(entry.key)
         scope["state"].update(entry=entry, body=body)
         if stage.on_task is not None and body.task is not None:
@@ -116,47 +122,11 @@ class Edge:
         )
 
 
-_MESSAGES = {
-    429: "This request would exceed your organization's rate limit. Please try again later.",
-    500: "Internal server error",
-    529: "Overloaded",
-}
-
-
-_SPENT = frozenset(
-    {
-        "contract_spend_limit_reached",
-        "enforced_spend_limit_reached",
-        "linked_organization_spend_limit_reached",
-    }
-)
-"""A 429 with one of these codes has no retry-after: no waiting helps."""
-
-
 def _refusal(failure: ApiError, entry: Entry) -> Response:
     return http_answers.refusal(failure, entry.request_id, entry.account.workspace)
 
 
-def status_error(rule: Rule) -> ApiError:
-    """The refusal that a rule with a status asks for."""
-    headers = dict(rule.headers)
-    if rule.retry_after_s is not None:
-        seconds = rule.retry_after_s
-        text = str(int(seconds)) if seconds.is_integer() else str(seconds)
-        headers.setdefault("retry-after", text)
-    return ApiError(
-        rule.status,
-        _MESSAGES.get(rule.status, f"Simulated fault: status {rule.status}"),
-        error_type=rule.error_type,
-        error_code=rule.error_code,
-        headers=headers,
-    )
-
-
 def _status_answer(path: str, rule: Rule, entry: Entry) -> Response:
-    failure = status_error(rule)
     if path in paths.SERVICES:
-        return http_answers.service_fault(path, failure)
-    if rule.status == 429 and rule.error_code not in _SPENT:
-        failure.headers = {"retry-after": "1", **failure.headers}
-    return _refusal(failure, entry)
+        return http_answers.service_fault(path, status_error(rule, from_service=True))
+    return _refusal(status_error(rule), entry)

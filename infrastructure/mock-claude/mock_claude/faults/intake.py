@@ -35,6 +35,10 @@ class Body:
     refusal: ApiError | None = None
     lines: list[Line] | None = None
     """The requests of a batch, where they have been taken apart already."""
+    tokens: int | None = None
+    """Of a request to count them that has been counted already."""
+    checked: bool = False
+    """Whether the API's checks have been made already (see ``aside``)."""
     is_turn: bool = False
     """Whether this is a request to the Messages API that can be read."""
 
@@ -68,25 +72,30 @@ async def read(receive: Receive, most: int = BODY_LIMIT) -> bytes | None:
     return b"".join(parts)
 
 
-def describe(scope: Scope, headers: Mapping[str, str], data: bytes, entry: Entry) -> Body:
-    """Fill in what the entry can know of a request, and read its JSON."""
+def begin(headers: Mapping[str, str], entry: Entry) -> None:
+    """Fill in what the headers say."""
     retry = headers.get("x-stainless-retry-count", "")
     entry.sdk_retry = int(retry) if re.fullmatch("[0-9]{1,9}", retry) else None
+
+
+def describe(scope: Scope, headers: Mapping[str, str], data: bytes, entry: Entry) -> Body:
+    """Fill in what the entry can know of a request, and read its JSON."""
+    begin(headers, entry)
     path = scope["path"]
     if len(data) > limit(path):
-        entry.key = _query_key(scope)
+        entry.key = query_key(scope)
         return Body(refusal=ApiError(413, "Request exceeds the maximum size"))
     if not paths.has_json(scope["method"], path):
-        entry.key = _query_key(scope, data)
+        entry.key = query_key(scope, data)
         return Body()
     try:
         body = from_json(data, allow_inf_nan=False)
     except ValueError as cause:
-        entry.key = _query_key(scope, data)
+        entry.key = query_key(scope, data)
         return Body(refusal=ApiError(400, f"The request body is not valid JSON: {cause}"))
     key = keys.message_key(body)
     if key is None or not is_messages(path):
-        entry.key = _query_key(scope, data)
+        entry.key = query_key(scope, data)
     else:
         entry.key = key
     if isinstance(body, dict) and path != paths.BATCHES:
@@ -101,5 +110,6 @@ def is_messages(path: str) -> bool:
     return path.removeprefix(paths.LENIENT) == paths.MESSAGES
 
 
-def _query_key(scope: Scope, data: bytes = b"") -> str:
+def query_key(scope: Scope, data: bytes = b"") -> str:
+    """The key of a request that is known by its path, its query and its body."""
     return keys.query_key(scope["path"], scope["query_string"].decode("latin-1"), data)
