@@ -16,7 +16,14 @@ LENIENT = "/lenient"
 SERVICES = frozenset({SEARCH, GEOCODING, FORECAST})
 
 _WITH_JSON = frozenset(
-    {MESSAGES, COUNT_TOKENS, BATCHES, LENIENT + MESSAGES, LENIENT + COUNT_TOKENS}
+    {
+        MESSAGES,
+        COUNT_TOKENS,
+        BATCHES,
+        LENIENT + MESSAGES,
+        LENIENT + COUNT_TOKENS,
+        LENIENT + BATCHES,
+    }
 )
 
 

@@ -15,8 +15,7 @@ from starlette.types import ASGIApp
 
 from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry, Ledger
-from mock_claude.accounts.limits import Headers
-from mock_claude.api import app, batches_api, catalog
+from mock_claude.api import app, batches_api, catalog, lenient_batches
 from mock_claude.aside.process import Aside
 from mock_claude.batches import answering
 from mock_claude.batches.worker import Batches
@@ -65,6 +64,7 @@ class Stage:
             self.batches.close()
         self.batches = Batches(self._clock, partial(answering.answer, self))
         routes = batches_api.routes(self, self.batches)
+        routes += lenient_batches.routes(self.accounts.moments, self._clock)
         self.api = app.build(self.world, self.reply, self.accounts, routes)
 
     def close(self) -> None:
@@ -77,10 +77,10 @@ class Stage:
         """An answer has begun: what its request wrote to the prompt cache can be read."""
         self.accounts.began(entry.usage)
 
-    def limit_headers(self, entry: Entry) -> Headers:
-        """What the answer to a model request says of rate limits."""
+    def limit_head(self, entry: Entry) -> bytes:
+        """What the head of an answer to a model request says of rate limits."""
         model = None if entry.model is None else catalog.lookup(entry.model)
-        return self.accounts.limits.headers(entry.account.workspace, model)
+        return self.accounts.limits.head(entry.account.workspace, model)
 
     def reply(self, request: Mapping[str, object]) -> Reply:
         """The model's turn, or that of the first script that has something to say."""

@@ -72,7 +72,8 @@ def test_a_bucket_agrees_with_its_whole_history(
             back = waiting.pop(0)
             bucket.give(back, now)
             brute.changes.append((now, back))
-        full = bucket.full_in_ns(now)
+        left, full = bucket.state(now)
+        assert left == brute.level(now) // 1
         assert brute.level(now + full) == per_minute
         assert full == 0 or brute.level(now + full - 1) < per_minute
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mock_claude.accounts.diagnostics import Diagnostics
@@ -61,6 +61,14 @@ class Usage:
         """What rate limits count: reads from the cache are free."""
         return self.input_tokens + self.cache_creation_input_tokens
 
+    def with_output(self, tokens: int) -> Usage:
+        """The same, once the model has answered."""
+        return Usage(
+            self.input_tokens, tokens, self.cache_creation_input_tokens,
+            self.cache_read_input_tokens, self.cache_creation_1h_input_tokens, self.speed,
+            self.tier, self.cached,
+        )  # fmt: skip
+
     @property
     def total_input_tokens(self) -> int:
         """Everything the request showed the model."""
@@ -82,7 +90,7 @@ class Accounts:
         self, raw: Mapping[str, object], model: Model, workspace: str, output_tokens: int
     ) -> Usage:
         """What a validated request uses now; it reads the cache and prepares what it writes."""
-        found = replace(self.measure(raw, model, workspace), output_tokens=output_tokens)
+        found = self.measure(raw, model, workspace).with_output(output_tokens)
         self.use(found)
         return found
 

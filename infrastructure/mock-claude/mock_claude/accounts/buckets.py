@@ -40,10 +40,11 @@ class Bucket:
             return -(-missing // self.per_minute)
         return 0 if amount <= self.per_minute else 1
 
-    def full_in_ns(self, now_ns: int) -> int:
-        """How long until nothing is missing."""
+    def state(self, now_ns: int) -> tuple[int, int]:
+        """What is left, and how long until nothing is missing."""
         self._refill(now_ns)
-        return -(-(self.per_minute * SCALE - self._level) // self.per_minute)
+        level, per_minute = self._level, self.per_minute
+        return level // SCALE, -((level - per_minute * SCALE) // per_minute)
 
     def take(self, amount: int, now_ns: int) -> None:
         """Take what :meth:`wait_ns` found to be there."""

@@ -27,6 +27,9 @@ __all__ = ["LOG_LIMIT", "Entry", "Exchange", "ExchangeLog", "Ledger"]
 _LONGEST_TEXT = 300  # of a path or a model in the log, so that its size has a bound
 
 
+_NOTHING = Usage(0, 0)
+
+
 @dataclass
 class Entry:
     """A request in flight: what is known of it so far."""
@@ -44,7 +47,7 @@ class Entry:
     status: int = 0
     fault: str | None = None
     stream: bool = False
-    usage: Usage = field(default_factory=lambda: Usage(0, 0))
+    usage: Usage = _NOTHING
     cost_usd: Decimal = Decimal(0)
     account: Account = NOBODY
     batch_id: str | None = None

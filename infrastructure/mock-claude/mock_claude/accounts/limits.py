@@ -36,8 +36,6 @@ _NS = 10**9
 _UNITS = ("requests", "input tokens", "output tokens")
 _LIMITED = Limit("*")
 
-Headers = list[tuple[bytes, bytes]]
-
 
 class Reservation(NamedTuple):
     """What a request took of the output bucket at its start."""
@@ -122,34 +120,29 @@ class RateLimits:
         held.output.take(max_tokens, now_ns)
         return Reservation(self, held.output, max_tokens)
 
-    def headers(self, workspace: str, model: Model | None) -> Headers:
-        """The twelve headers that say how much is left."""
+    def head(self, workspace: str, model: Model | None) -> bytes:
+        """The twelve lines of an answer's head that say how much is left."""
         now_ns = self.now_ns()
         if model is None:
             held = _Buckets(_LIMITED, now_ns)
         else:
             _, held = self._of(workspace, model, now_ns)
-        limits, lefts, fulls = [], [], []
-        for bucket in (held.requests, held.input, held.output):
-            limits.append(bucket.per_minute)
-            lefts.append(bucket.left(now_ns))
-            fulls.append(bucket.full_in_ns(now_ns))
-        inputs, outputs = _thousands(lefts[1], limits[1]), _thousands(lefts[2], limits[2])
-        rows = (
-            (limits[0], lefts[0], fulls[0]),
-            (limits[1] + limits[2], inputs + outputs, max(fulls[1], fulls[2])),
-            (limits[1], inputs, fulls[1]),
-            (limits[2], outputs, fulls[2]),
+        requests, inputs, outputs = held.requests, held.input, held.output
+        (left, reset), (left_in, reset_in), (left_out, reset_out) = (
+            bucket.state(now_ns) for bucket in (requests, inputs, outputs)
         )
-        written: Headers = []
-        for (limit_name, left_name, reset_name), (limit, left, full_in) in zip(
-            _NAMES, rows, strict=True
-        ):
-            reset = self._moments.second((now_ns + full_in) / _NS)
-            written.append((limit_name, b"%d" % limit))
-            written.append((left_name, b"%d" % left))
-            written.append((reset_name, reset.encode()))
-        return written
+        left_in = _thousands(left_in, inputs.per_minute)
+        left_out = _thousands(left_out, outputs.per_minute)
+        both = inputs.per_minute + outputs.per_minute
+        return _HEAD % (
+            requests.per_minute, left, self._at(now_ns + reset),
+            both, left_in + left_out, self._at(now_ns + max(reset_in, reset_out)),
+            inputs.per_minute, left_in, self._at(now_ns + reset_in),
+            outputs.per_minute, left_out, self._at(now_ns + reset_out),
+        )  # fmt: skip
+
+    def _at(self, ns: int) -> bytes:
+        return self._moments.second(ns / _NS)
 
     def _of(self, workspace: str, model: Model, now_ns: int) -> tuple[Limit, _Buckets]:
         found = self._row_of.get(model.id)
@@ -171,10 +164,11 @@ class RateLimits:
         return row, held
 
 
-_NAMES = tuple(
-    tuple(f"anthropic-ratelimit-{unit}-{what}".encode() for what in ("limit", "remaining", "reset"))
+_HEAD = "".join(
+    f"anthropic-ratelimit-{unit}-{what}: {form}\r\n"
     for unit in ("requests", "tokens", "input-tokens", "output-tokens")
-)
+    for what, form in (("limit", "%d"), ("remaining", "%d"), ("reset", "%b"))
+).encode()
 
 
 def _thousands(left: int, limit: int) -> int:

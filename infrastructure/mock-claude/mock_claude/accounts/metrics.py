@@ -35,8 +35,6 @@ class Metrics:
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, int, str]] = Counter()
-        self._tokens: Counter[tuple[str, str]] = Counter()
-        self._cost: dict[str, Decimal] = {}
         self._account_tokens: Counter[tuple[str, str, str]] = Counter()
         self._account_cost: dict[tuple[str, str], Decimal] = {}
         self._accounts: set[str] = set()
@@ -52,7 +50,6 @@ class Metrics:
         assert model is not None
         account = self._account(exchange.account)
         own = (account, model)
-        self._cost[model] = self._cost.get(model, Decimal(0)) + exchange.cost_usd
         self._account_cost[own] = self._account_cost.get(own, Decimal(0)) + exchange.cost_usd
         for kind, tokens in (
             ("input", exchange.input_tokens),
@@ -60,7 +57,6 @@ class Metrics:
             ("cache_creation", exchange.cache_creation_input_tokens),
             ("cache_read", exchange.cache_read_input_tokens),
         ):
-            self._tokens[model, kind] += tokens
             self._account_tokens[account, model, kind] += tokens
 
     def _fault(self, name: str | None) -> str:
@@ -87,10 +83,16 @@ class Metrics:
             labels = {"path": path, "status": str(status), "fault": fault}
             yield _sample("requests_total", count, labels)
         yield _head("tokens_total", "counter", "Billed tokens.")
-        for (model, kind), count in sorted(self._tokens.items()):
+        all_tokens = Counter[tuple[str, str]]()
+        for (_, model, kind), count in self._account_tokens.items():
+            all_tokens[model, kind] += count
+        for (model, kind), count in sorted(all_tokens.items()):
             yield _sample("tokens_total", count, {"model": model, "kind": kind})
         yield _head("cost_usd_total", "counter", "What was billed, in US dollars.")
-        for model, cost in sorted(self._cost.items()):
+        all_cost = dict[str, Decimal]()
+        for (_, model), cost in self._account_cost.items():
+            all_cost[model] = all_cost.get(model, Decimal(0)) + cost
+        for model, cost in sorted(all_cost.items()):
             yield _sample("cost_usd_total", format(cost, "f"), {"model": model})
         yield _head("account_tokens_total", "counter", "Billed tokens, by account.")
         for (account, model, kind), count in sorted(self._account_tokens.items()):

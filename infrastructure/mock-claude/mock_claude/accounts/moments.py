@@ -18,7 +18,7 @@ class Moments:
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
         self._offset = wall() - clock()
 
-    def second(self, at: float) -> str:
+    def second(self, at: float) -> bytes:
         """``2026-11-20T12:00:05Z``: the first whole second at or after ``at``."""
         return _second(-int(-(at + self._offset) // 1))
 
@@ -29,5 +29,5 @@ class Moments:
 
 
 @lru_cache(maxsize=1024)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _second(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()

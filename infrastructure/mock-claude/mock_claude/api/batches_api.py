@@ -109,7 +109,7 @@ def _open(request: Request) -> str:
     body: Body = request.state.body
     if body.refusal is not None and body.refusal.status == 413:
         raise body.refusal
-    guard.key(request.headers)
+    guard.check_key(_entry(request).account.key)
     return guard.version(request.headers)
 
 

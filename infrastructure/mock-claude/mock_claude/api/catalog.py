@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -131,6 +132,7 @@ class Model:
     traits: Traits
 
 
+@lru_cache(maxsize=1024)
 def lookup(model_id: str) -> Model | None:
     """The model of that id, or None if the API would answer 404: unknown, or retired."""
     price = PRICES.get(model_id)

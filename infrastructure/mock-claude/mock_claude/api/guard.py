@@ -23,11 +23,16 @@ def key(headers: Headers) -> str:
     Current SDKs send a bearer token, curl and older ones x-api-key; either will do.
     """
     found = sent_key(headers)
-    if not found:
-        raise ApiError(401, "x-api-key header is required")
-    if found.startswith(INVALID_KEY):
-        raise ApiError(401, "invalid x-api-key")
+    check_key(found)
     return found
+
+
+def check_key(key: str) -> None:
+    """ApiError 401 for no key, or one that will not do."""
+    if not key:
+        raise ApiError(401, "x-api-key header is required")
+    if key.startswith(INVALID_KEY):
+        raise ApiError(401, "invalid x-api-key")
 
 
 def sent_key(headers: Mapping[str, str]) -> str:

@@ -8,7 +8,6 @@ Whatever refuses raises ApiError.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -137,7 +136,7 @@ def said(
         [each for each in stops if isinstance(each, str)] if isinstance(stops, list) else [],
         thinking.mode(raw, model.traits),
     )
-    usage = replace(usage, output_tokens=turned.output_tokens)
+    usage = usage.with_output(turned.output_tokens)
     if reply.shape is not None:
         usage = shapes.counted(usage, reply.shape)
     entry.usage = usage
@@ -153,7 +152,8 @@ def _open(request: Request) -> tuple[dict[str, object], str]:
     body: Body = request.state.body
     if body.refusal is not None and body.refusal.status == 413:
         raise body.refusal
-    guard.key(request.headers)
+    entry: Entry = request.state.entry
+    guard.check_key(entry.account.key)
     version = guard.version(request.headers)
     if body.refusal is not None:
         raise body.refusal

@@ -21,6 +21,7 @@ WORKSPACE_ID = "wrkspc_01MockClaude"
 PIECE = 24  # characters per delta of a stream
 
 JsonObject = dict[str, object]
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def new_id(prefix: str) -> str:
@@ -30,7 +31,7 @@ def new_id(prefix: str) -> str:
 
 def encode(value: object) -> bytes:
     """Compact JSON in UTF-8, as the API sends it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def headers(request_id: str, workspace: str = WORKSPACE_ID) -> dict[str, str]:

@@ -98,7 +98,7 @@ def describe(scope: Scope, headers: Mapping[str, str], data: bytes, entry: Entry
         entry.key = query_key(scope, data)
     else:
         entry.key = key
-    if isinstance(body, dict) and path != paths.BATCHES:
+    if isinstance(body, dict) and not path.endswith(paths.BATCHES):
         model = body.get("model")
         entry.model = sys.intern(model) if isinstance(model, str) else None
         entry.stream = body.get("stream") is True

@@ -25,7 +25,7 @@ from mock_claude.faults.latency import Speed
 class Pace:
     """An ASGI ``send`` for one answer. ``begun`` and ``done`` are called once, before the bytes.
 
-    ``more_headers`` says what else stands in its head, at the moment when it leaves.
+    ``add_head`` adds to its head, at the moment when that leaves.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Pace:
         speed: Speed,
         begun: Callable[[Entry], None],
         done: Callable[[Entry], None],
-        more_headers: Callable[[Entry], list[tuple[bytes, bytes]]] | None = None,
+        add_head: Callable[[Entry], None] | None = None,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -50,7 +50,7 @@ class Pace:
         self._speed = speed
         self._begun = begun
         self._done = done
-        self._more_headers = more_headers
+        self._add_head = add_head
         self._over = False
         self._is_plain = True  # the bytes leave as they come
         self._events = 0  # of a stream, so far
@@ -84,9 +84,8 @@ class Pace:
         self._is_plain = fault != "trickle" and not is_broken
         self._entry.status = status
         self._begun(self._entry)
-        if self._more_headers is not None:
-            more = self._more_headers(self._entry)
-            message = {**message, "headers": [*message["headers"], *more]}
+        if self._add_head is not None:
+            self._add_head(self._entry)
         await self._send(message)
 
     async def _pass_on(self, message: Message) -> None:
