@@ -1,4 +1,4 @@
-"""Runs the SDK's own tests for messages, count_tokens and models against the lenient profile.
+"""Runs the SDK's own tests for messages, batches and models against the lenient profile.
 
 This prevents the simulator from agreeing only with tests of its own. The tests come from the
 source distribution of the very anthropic version that is installed; they check that every answer
@@ -28,10 +28,12 @@ CACHE = Path(__file__).resolve().parents[2] / ".cache" / "sdk-suite"
 TESTS = (
     "tests/api_resources/test_messages.py",
     "tests/api_resources/test_models.py",
+    "tests/api_resources/messages/test_batches.py",
     "tests/api_resources/beta/test_messages.py",
     "tests/api_resources/beta/test_models.py",
+    "tests/api_resources/beta/messages/test_batches.py",
 )
-LEFT_OUT = "batches, files, skills, user profiles, organization, and what is beta only"
+LEFT_OUT = "files, skills, user profiles, organization, and what is beta only"
 _NEEDED = (
     *("pytest", "pytest-asyncio", "pytest-xdist", "respx", "time-machine", "dirty-equals"),
     *("inline-snapshot", "http-snapshot", "httpx", "rich"),
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.writelines(f"failed: {name}\n" for name in failed)
     sys.stdout.write(
         f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped "
-        f"(anthropic {release}, messages, count_tokens and models, stable and beta)\n"
+        f"(anthropic {release}, messages, count_tokens, batches and models, stable and beta)\n"
         f"left out: {LEFT_OUT}\n"
     )
     return 1 if failed else 0

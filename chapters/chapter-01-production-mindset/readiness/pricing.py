@@ -62,6 +62,7 @@ def _row(
 #                     input output write5m write1h read
 _FABLE_5_2 = _row("    8    40     10      16    0.20", GENAI_PRICES)
 _FABLE_5_1 = _row("   10    50     12.50   20    0.25")
+_FABLE_5 = _row("     10    50     12.50   20    1", GENAI_PRICES, "2026-11-29")
 _OPUS_5_5 = _row("     4    20      5       8    0.20")
 _OPUS_5 = _row("       5    25      6.25   10    0.50")
 _SONNET_5_5 = _row("   2    10      2.50    4    0.10")
@@ -77,6 +78,7 @@ PRICES: Mapping[str, Price] = MappingProxyType(
         "claude-mythos-5-2": _FABLE_5_2,
         "claude-fable-5-1": _FABLE_5_1,
         "claude-mythos-5-1": _FABLE_5_1,
+        "claude-fable-5": _FABLE_5,
         "claude-opus-5-5": _OPUS_5_5,
         "claude-opus-5": _OPUS_5,
         "claude-opus-4-8": _OPUS_5,

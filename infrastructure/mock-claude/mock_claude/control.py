@@ -10,6 +10,8 @@ request. What it refuses has the API's error form, with the key and the reason.
     GET, PUT /_mock/faults        {"rule": [...]}      the tables of a fault script,
     GET, PUT /_mock/scripts       {"script": [...]}    as JSON or TOML
     GET, PUT /_mock/latency       {"latency": {...}}
+    GET, PUT /_mock/limits        {"limit": [...], "account": [...]}
+    GET, PUT /_mock/batches       {"batch": {...}}
     POST /_mock/reset             forget all but the script; {"seed": N} changes the seed
     GET  /_mock/metrics, /metrics
 
@@ -19,7 +21,7 @@ other part that the body names: a whole script file may go to ``/_mock/faults``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic_core import from_json
@@ -42,8 +44,21 @@ from mock_claude.stage import Stage
 METRICS = "/metrics"
 """Where Prometheus looks by default; the same as ``/_mock/metrics``."""
 BODY_LIMIT = 1024 * 1024  # bytes
-_TABLES = {"faults": "rule", "scripts": "script", "latency": "latency"}
-_FIELDS = {"rule": "rules", "script": "scripts", "latency": "latency"}
+_TABLES = {
+    "faults": ("rule",),
+    "scripts": ("script",),
+    "latency": ("latency",),
+    "limits": ("limit", "account"),
+    "batches": ("batch",),
+}
+_FIELDS = {
+    "rule": "rules",
+    "script": "scripts",
+    "latency": "latency",
+    "limit": "limits",
+    "account": "accounts",
+    "batch": "batch",
+}
 _LARGEST_SEED = 2**63
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -80,7 +95,8 @@ def build(stage: Stage) -> Starlette:
         async def handle(request: Request) -> Response:
             if request.method == "PUT":
                 stage.script = _changed(stage.script, _TABLES[name], await _body(request))
-            return json_answer({_TABLES[name]: stage.script.to_json()[_TABLES[name]]})
+            tables = stage.script.to_json()
+            return json_answer({table: tables[table] for table in _TABLES[name]})
 
         return handle
 
@@ -157,13 +173,13 @@ def _tables(text: str) -> Mapping[str, object]:
     return values
 
 
-def _changed(script: FaultScript, table: str, text: str) -> FaultScript:
+def _changed(script: FaultScript, part: Sequence[str], text: str) -> FaultScript:
     tables = _tables(text)
     if _is_json(text):
         asked = FaultScript.from_json(tables, "body")
     else:
         asked = FaultScript.parse(text.replace("\r\n", "\n"), "body")
-    named = {_FIELDS[name] for name in (table, *tables)}
+    named = {_FIELDS[name] for name in (*part, *tables)}
     return replace(script, **{name: getattr(asked, name) for name in named})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 MODELS = "/v1/models"
+BATCHES = "/v1/messages/batches"
 SEARCH = "/w/api.php"
 GEOCODING = "/v1/search"
 FORECAST = "/v1/forecast"
@@ -14,7 +15,16 @@ LENIENT = "/lenient"
 
 SERVICES = frozenset({SEARCH, GEOCODING, FORECAST})
 
-_WITH_JSON = frozenset({MESSAGES, COUNT_TOKENS, LENIENT + MESSAGES, LENIENT + COUNT_TOKENS})
+_WITH_JSON = frozenset(
+    {
+        MESSAGES,
+        COUNT_TOKENS,
+        BATCHES,
+        LENIENT + MESSAGES,
+        LENIENT + COUNT_TOKENS,
+        LENIENT + BATCHES,
+    }
+)
 
 
 def is_control(path: str) -> bool:

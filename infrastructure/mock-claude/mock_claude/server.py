@@ -76,6 +76,7 @@ class Simulator:
     ) -> None:
         if self._server is None:
             return
+        self._stage.close()
         self._server.close()
         try:
             async with asyncio.timeout(_STOP_S):

@@ -2,19 +2,23 @@
 
 This prevents a second experiment on one server from inheriting the first one's traces. The rule:
 whatever remembers is here, so that ``reset`` forgets it whole: log, counts, attempts, prompt
-cache, windows. The script stays; it is replaced on its own.
+cache, windows, limits, spending. The script stays; it is replaced on its own.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from starlette.types import ASGIApp
 
 from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry, Ledger
-from mock_claude.api import app
+from mock_claude.api import app, batches_api, catalog, lenient_batches
+from mock_claude.aside.process import Aside
+from mock_claude.batches import answering
+from mock_claude.batches.worker import Batches
 from mock_claude.faults import keys
 from mock_claude.faults.fault_script import FaultScript
 from mock_claude.model import stories
@@ -30,6 +34,7 @@ class Stage:
 
     api: ASGIApp
     world: World
+    batches: Batches | None = None
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class Stage:
         self.ledger = Ledger(log_limit, clock)
         self._model = model
         self._clock = clock
+        self.aside = Aside()
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
@@ -56,14 +62,30 @@ class Stage:
         self.attempts = keys.Attempts()
         self.played: Counter[str] = Counter()
         self.world = World(seed)
-        self._accounts = Accounts(self._clock)
-        self.api = app.build(self.world, self._reply, self._accounts, self.telemetry)
+        self.accounts = Accounts(self._clock)
+        if self.batches is not None:
+            self.batches.close()
+        self.batches = Batches(self._clock, partial(answering.answer, self))
+        routes = batches_api.routes(self, self.batches)
+        routes += lenient_batches.routes(self.accounts.moments, self._clock)
+        self.api = app.build(self.world, self.reply, self.accounts, routes, self.telemetry)
+
+    def close(self) -> None:
+        """Stop what works on its own, for good."""
+        self.aside.close()
+        if self.batches is not None:
+            self.batches.close()
 
     def began(self, entry: Entry) -> None:
         """An answer has begun: what its request wrote to the prompt cache can be read."""
-        self._accounts.began(entry.usage)
+        self.accounts.began(entry.usage)
 
-    def _reply(self, request: Mapping[str, object]) -> Reply:
+    def limit_head(self, entry: Entry) -> bytes:
+        """What the head of an answer to a model request says of rate limits."""
+        model = None if entry.model is None else catalog.lookup(entry.model)
+        return self.accounts.limits.head(entry.account.workspace, model)
+
+    def reply(self, request: Mapping[str, object]) -> Reply:
         """The model's turn, or that of the first script that has something to say."""
         name, reply = stories.reply(self.script.scripts, self.seed, self._model, request)
         if name is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from anthropic.types import Message, ModelInfo
+from anthropic.types.messages import MessageBatch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,21 @@ def test_any_model_id_is_described_and_any_cursor_passes(http: httpx.Client) -> 
     assert (told.id, told.lifecycle) == ("model_id", "active")
     listed = http.get("/lenient/v1/models?after_id=after_id&before_id=before_id&limit=1").json()
     assert len(listed["data"]) == 1
+
+
+def test_every_id_is_a_batch(http: httpx.Client) -> None:
+    path = "/lenient/v1/messages/batches"
+    made = http.post(path, json={"requests": [{"custom_id": "x y"}, 7]}).json()
+    assert MessageBatch.model_validate(made).request_counts.processing == 2
+    one = MessageBatch.model_validate(http.get(path + "/any").json())
+    assert (one.id, one.processing_status) == ("any", "ended")
+    assert one.results_url is not None
+    assert http.get(one.results_url).json()["result"] == {"type": "canceled"}
+    assert http.post(path + "/any/cancel").json()["processing_status"] == "canceling"
+    assert http.get(path + "?after_id=a&before_id=b").json()["data"]
+    assert http.delete(path + "/any").json()["type"] == "message_batch_deleted"
+    for content in (b"{", b"[]"):
+        assert http.post(path, content=content).status_code == 400
 
 
 def test_a_body_that_is_no_object_is_refused_even_here(http: httpx.Client) -> None:

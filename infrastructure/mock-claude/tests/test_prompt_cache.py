@@ -31,6 +31,7 @@ class Item(NamedTuple):
     word: str
     tokens: int = 300
     marked: bool = False
+    ttl: str = "5m"
 
 
 ROLES = {"user": "user", "result": "user", "assistant": "assistant", "call": "assistant"}
@@ -40,7 +41,8 @@ def raw(items: Sequence[Item], **fields: object) -> dict[str, object]:
     """The request these items make; neighbours of one role are one message."""
     request: dict[str, Any] = {"tools": [], "system": [], "messages": [], **fields}
     for item in items:
-        mark = {"cache_control": {"type": "ephemeral"}} if item.marked else {}
+        control = {"type": "ephemeral"} | ({"ttl": "1h"} if item.ttl == "1h" else {})
+        mark = {"cache_control": control} if item.marked else {}
         text = item.word * (4 * item.tokens)
         if item.kind == "tool":
             schema = {"type": "object"}
@@ -69,6 +71,7 @@ class Known:
     owner: tuple[str, str]
     items: list[tuple[str, str, int]]
     used_at: float
+    life_s: float = 300
     readable: bool = False
 
 
@@ -80,14 +83,14 @@ class BruteForce:
 
     def ask(
         self, items: Sequence[Item], model: str, key: str, now: float
-    ) -> tuple[int, int, list[Known]]:
+    ) -> tuple[int, int, int, list[Known]]:
         plain = [(each.kind, each.word, each.tokens) for each in items]
         sizes = [prompt_tokens(raw(items[:n])) for n in range(1, len(items) + 1)]
         cacheable = [
             n for n, each in enumerate(items) if each.marked and sizes[n] >= MINIMUM[model]
         ]
         if not cacheable:
-            return 0, 0, []
+            return 0, 0, 0, []
 
         def found(n: int) -> list[Known]:
             return [
@@ -96,7 +99,7 @@ class BruteForce:
                 if each.readable
                 and each.owner == (model, key)
                 and each.items == plain[: n + 1]
-                and now - each.used_at < 300
+                and now - each.used_at < each.life_s
             ]
 
         candidates = set[int]()
@@ -118,9 +121,16 @@ class BruteForce:
             for each in found(n):
                 each.used_at = now
         owner = (model, key)
-        written = [Known(owner, plain[: n + 1], now) for n in cacheable if not found(n)]
+        lives = {"5m": 300, "1h": 3600}
+        written = [
+            Known(owner, plain[: n + 1], now, lives[items[n].ttl])
+            for n in cacheable
+            if not found(n)
+        ]
         self.known += written
-        return sizes[cacheable[-1]] - read, read, written
+        # The documented B: the last breakpoint of an hour behind what is read, else that itself.
+        behind = [sizes[n] for n in cacheable if items[n].ttl == "1h" and sizes[n] > read]
+        return sizes[cacheable[-1]] - read, read, max(behind, default=read) - read, written
 
 
 WORDS = st.sampled_from("ab")
@@ -153,7 +163,11 @@ def requests(draw: st.DrawFn, talks: list[list[Item]]) -> list[Item]:
     if draw(st.integers(0, 9)) == 0:
         place = draw(st.integers(0, len(items) - 1))
         items[place] = items[place]._replace(word="c")
-    return [item._replace(marked=n in marks) for n, item in enumerate(items)]
+    hours = draw(st.integers(0, len(items)))  # an hour stands before five minutes
+    return [
+        item._replace(marked=n in marks, ttl="1h" if n < hours else "5m")
+        for n, item in enumerate(items)
+    ]
 
 
 @given(st.data())
@@ -164,15 +178,18 @@ def test_the_cache_agrees_with_comparing_whole_prompts(data: st.DataObject) -> N
     talks = data.draw(st.lists(conversations(), min_size=1, max_size=2))
     waiting: list[tuple[Usage, list[Known]]] = []
     for _ in range(data.draw(st.integers(2, 10))):
-        now += data.draw(st.sampled_from([0.0, 0.0, 1.0, 150.0, 299.0, 300.0, 301.0]))
+        now += data.draw(
+            st.sampled_from([0.0, 0.0, 1.0, 150.0, 299.0, 300.0, 301.0, 3599.0, 3600.0])
+        )
         items = data.draw(requests(talks))
         model, key = data.draw(st.sampled_from([OPUS, OPUS, SONNET])), data.draw(WORDS)
         offered = catalog.lookup(model)
         assert offered is not None
         usage = accounts.usage(raw(items), offered, key, 5)
-        created, read, written = brute.ask(items, model, key, now)
+        created, read, hour, written = brute.ask(items, model, key, now)
         counted = (usage.cache_creation_input_tokens, usage.cache_read_input_tokens)
         assert counted == (created, read)
+        assert usage.cache_creation_1h_input_tokens == hour
         assert usage.total_input_tokens == accounts.preview(raw(items))
         assert usage.input_tokens >= 0
         waiting.append((usage, written))
@@ -198,7 +215,7 @@ def test_the_look_back_agrees_with_comparing_whole_prompts(kinds: list[str]) -> 
     for end in (1, len(items)):  # the longest look back that may be, or a piece too far
         prompt = [*items[: end - 1], items[end - 1]._replace(marked=True)]
         usage = accounts.usage(raw(prompt), offered, "k", 1)
-        created, read, written = brute.ask(prompt, OPUS, "k", now)
+        created, read, _, written = brute.ask(prompt, OPUS, "k", now)
         assert (usage.cache_creation_input_tokens, usage.cache_read_input_tokens) == (created, read)
         accounts.began(usage)
         for each in written:
@@ -260,6 +277,39 @@ def test_every_read_gives_five_more_minutes_from_its_request_s_start() -> None:
     for desk.now in (0, 299.9, 599.8, 899.8, 1199.7):
         read.append(desk.ask(request)[1])
     assert read == [0, 600, 600, 0, 600]
+
+
+def test_an_entry_of_an_hour_lives_an_hour_from_each_use() -> None:
+    desk = Desk()
+    request = raw([*marked(LONG._replace(ttl="1h")), ASK])
+    read = []
+    for desk.now in (0, 3599.9, 7199.8, 10799.8):
+        read.append(desk.ask(request)[1])
+    assert read == [0, 600, 600, 0]
+
+
+def test_what_only_reads_keeps_the_life_that_an_entry_was_written_with() -> None:
+    desk = Desk()
+    short, long = (raw([*marked(LONG._replace(ttl=ttl)), ASK]) for ttl in ("5m", "1h"))
+    desk.ask(short)
+    assert desk.ask(long) == (0, 600)
+    desk.now = 300
+    assert desk.ask(long) == (600, 0)
+    desk.now = 3800
+    assert desk.ask(short) == (0, 600)
+    desk.now = 7300
+    assert desk.ask(short) == (0, 600)
+
+
+def test_up_to_the_last_mark_of_an_hour_all_that_is_written_lives_an_hour() -> None:
+    desk = Desk()
+    offered = catalog.lookup(OPUS)
+    assert offered is not None
+    tool, last = Item("tool", "t", 600), Item("user", "q", 600)
+    items = [*marked(tool), *marked(LONG._replace(ttl="1h")), *marked(last)]
+    usage = desk.accounts.usage(raw(items), offered, "k", 1)
+    assert usage.cache_creation_1h_input_tokens == prompt_tokens(raw(items[:2]))
+    assert usage.cache_creation_input_tokens == prompt_tokens(raw(items))
 
 
 def test_parallel_requests_miss_until_the_first_response_begins() -> None:

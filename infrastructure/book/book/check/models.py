@@ -30,10 +30,10 @@ SPOKEN = re.compile(
 CLOUD = re.compile(r"(?:-v\d+)?(?::\d+)?$")  # how a cloud numbers its own copy of a model
 # The simulator's tables and the one price table.
 TABLES = ("mock_claude/api/", "mock_claude/accounts/", "readiness/pricing.py")
-# What else may be named, without its first word: models that the simulator is said not to serve,
+# What else may be named, without its first word: a model that the simulator is said not to serve,
 # and the only one that another mock knows.
 LISTED = {
-    "infrastructure/mock-claude/README.md": {"fable-5", "mythos-5"},
+    "infrastructure/mock-claude/README.md": {"mythos-5"},
     "infrastructure/mock-claude/bench_simulator.py": {"3-opus-20240229"},
 }
 

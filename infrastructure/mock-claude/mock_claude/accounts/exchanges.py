@@ -56,6 +56,15 @@ class Exchange:
     tracestate: str | None = None
     x_request_id: str | None = None
     """The client's own id of the request; ``request_id`` is the API's."""
+    cache_creation_1h_input_tokens: int = 0
+    """How much of what the cache wrote is to live an hour."""
+    account: str = ""
+    """Of the key that was sent: its name, or a hash; empty without a key."""
+    workspace: str = ""
+    service_tier: str = "standard"
+    """``batch`` for a request of a batch."""
+    batch_id: str | None = None
+    custom_id: str | None = None
 
     @property
     def all_input_tokens(self) -> int:

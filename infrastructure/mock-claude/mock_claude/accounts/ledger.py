@@ -17,13 +17,18 @@ from decimal import Decimal
 
 from mock_claude.accounts.accounts import Usage
 from mock_claude.accounts.exchanges import LOG_LIMIT, Exchange, ExchangeLog
+from mock_claude.accounts.limits import Reservation
 from mock_claude.accounts.metrics import Metrics
+from mock_claude.accounts.tenants import NOBODY, Account
 from mock_claude.api.wire import new_id
 from mock_claude.correlation import NONE, Correlation
 
 __all__ = ["LOG_LIMIT", "Entry", "Exchange", "ExchangeLog", "Ledger"]
 
 _LONGEST_TEXT = 300  # of a path or a model in the log, so that its size has a bound
+
+
+_NOTHING = Usage(0, 0)
 
 
 @dataclass
@@ -43,8 +48,13 @@ class Entry:
     status: int = 0
     fault: str | None = None
     stream: bool = False
-    usage: Usage = field(default_factory=lambda: Usage(0, 0))
+    usage: Usage = _NOTHING
     cost_usd: Decimal = Decimal(0)
+    account: Account = NOBODY
+    batch_id: str | None = None
+    custom_id: str | None = None
+    reserved: Reservation | None = None
+    """What rate limits hold back for it until it is over."""
     others: int = 0
     """Requests in flight when this one arrived."""
     era: int = 0
@@ -122,6 +132,8 @@ class Ledger:
         if entry.finished:
             return
         entry.finished = True
+        if entry.reserved is not None:
+            entry.reserved.settle(entry.usage.output_tokens)
         if self._first_at is not None and entry.era == self._era:
             exchange = _exchange(entry, self._clock() - self._first_at)
             self.log.append(exchange)
@@ -130,6 +142,7 @@ class Ledger:
 
 
 def _exchange(entry: Entry, now_s: float) -> Exchange:
+    for_an_hour = entry.usage.cache_creation_1h_input_tokens
     return Exchange(
         number=entry.number,
         at_s=entry.at_s,
@@ -154,4 +167,10 @@ def _exchange(entry: Entry, now_s: float) -> Exchange:
         traceparent=entry.correlation.traceparent,
         tracestate=entry.correlation.tracestate,
         x_request_id=entry.correlation.x_request_id,
+        cache_creation_1h_input_tokens=for_an_hour,
+        account=entry.account.name,
+        workspace=entry.account.workspace,
+        service_tier=entry.usage.tier,
+        batch_id=entry.batch_id,
+        custom_id=entry.custom_id,
     )

@@ -2,7 +2,7 @@
 
 This prevents a scrape that grows for ever, or that disagrees with the log. The rule: an exchange
 is counted when it enters the log, and labels have bounds: a path of no route, a model that is not
-offered and a fault beyond the first few hundred are all ``other``.
+offered, a fault or an account beyond the first few hundred are all ``other``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _PATHS = frozenset(
     }
 )
 _MOST_FAULTS = 200
+_MOST_ACCOUNTS = 200
 _OTHER = "other"
 
 
@@ -34,8 +35,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, int, str]] = Counter()
-        self._tokens: Counter[tuple[str, str]] = Counter()
-        self._cost: dict[str, Decimal] = {}
+        self._account_tokens: Counter[tuple[str, str, str]] = Counter()
+        self._account_cost: dict[tuple[str, str], Decimal] = {}
+        self._accounts: set[str] = set()
         self._faults: set[str] = set()
 
     def count(self, exchange: Exchange) -> None:
@@ -46,14 +48,16 @@ class Metrics:
             return
         model = exchange.model if exchange.model in catalog.PRICES else _OTHER
         assert model is not None
-        self._cost[model] = self._cost.get(model, Decimal(0)) + exchange.cost_usd
+        account = self._account(exchange.account)
+        own = (account, model)
+        self._account_cost[own] = self._account_cost.get(own, Decimal(0)) + exchange.cost_usd
         for kind, tokens in (
             ("input", exchange.input_tokens),
             ("output", exchange.output_tokens),
             ("cache_creation", exchange.cache_creation_input_tokens),
             ("cache_read", exchange.cache_read_input_tokens),
         ):
-            self._tokens[model, kind] += tokens
+            self._account_tokens[account, model, kind] += tokens
 
     def _fault(self, name: str | None) -> str:
         if name is None:
@@ -61,6 +65,12 @@ class Metrics:
         if name not in self._faults and len(self._faults) >= _MOST_FAULTS:
             return _OTHER
         self._faults.add(name)
+        return name
+
+    def _account(self, name: str) -> str:
+        if name not in self._accounts and len(self._accounts) >= _MOST_ACCOUNTS:
+            return _OTHER
+        self._accounts.add(name)
         return name
 
     def text(self, in_flight: int, dropped: int) -> str:
@@ -73,11 +83,25 @@ class Metrics:
             labels = {"path": path, "status": str(status), "fault": fault}
             yield _sample("requests_total", count, labels)
         yield _head("tokens_total", "counter", "Billed tokens.")
-        for (model, kind), count in sorted(self._tokens.items()):
+        all_tokens = Counter[tuple[str, str]]()
+        for (_, model, kind), count in self._account_tokens.items():
+            all_tokens[model, kind] += count
+        for (model, kind), count in sorted(all_tokens.items()):
             yield _sample("tokens_total", count, {"model": model, "kind": kind})
         yield _head("cost_usd_total", "counter", "What was billed, in US dollars.")
-        for model, cost in sorted(self._cost.items()):
+        all_cost = dict[str, Decimal]()
+        for (_, model), cost in self._account_cost.items():
+            all_cost[model] = all_cost.get(model, Decimal(0)) + cost
+        for model, cost in sorted(all_cost.items()):
             yield _sample("cost_usd_total", format(cost, "f"), {"model": model})
+        yield _head("account_tokens_total", "counter", "Billed tokens, by account.")
+        for (account, model, kind), count in sorted(self._account_tokens.items()):
+            labels = {"account": account, "model": model, "kind": kind}
+            yield _sample("account_tokens_total", count, labels)
+        yield _head("account_cost_usd_total", "counter", "What was billed, by account.")
+        for (account, model), cost in sorted(self._account_cost.items()):
+            labels = {"account": account, "model": model}
+            yield _sample("account_cost_usd_total", format(cost, "f"), labels)
         yield _head("requests_in_flight", "gauge", "Requests that have arrived and not ended.")
         yield _sample("requests_in_flight", in_flight)
         yield _head("log_dropped_total", "counter", "Exchanges that the log forgot.")

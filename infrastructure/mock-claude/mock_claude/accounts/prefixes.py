@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 TOOLS, SYSTEM, MESSAGES = range(3)
+FIVE_MINUTES_S, ONE_HOUR_S = 300, 3600
 
 
 class Piece(NamedTuple):
@@ -24,7 +25,16 @@ class Piece(NamedTuple):
     """Of the message; a message's first block says so, because a message costs tokens too."""
     block: object
     tokens: int
-    marked: bool
+    life_s: int = 0
+    """How long what ends here is to be kept; 0: the piece is no breakpoint."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether the piece is a breakpoint."""
+        return self.life_s > 0
+
+
+_LONG = 65_536  # characters; longer data is hashed by itself, for JSON escapes it too slowly
 
 
 def prefixes(pieces: Sequence[Piece], salts: Sequence[str]) -> list[bytes]:
@@ -56,7 +66,17 @@ def canonical(block: object) -> str:
     if not isinstance(block, dict):
         return json.dumps(block)
     kept = {key: _unmarked(block[key]) for key in sorted(block) if key != "cache_control"}
+    source = kept.get("source")
+    if isinstance(source, dict):
+        kept["source"] = {key: _short(value) for key, value in source.items()}
     return json.dumps({key: value for key, value in kept.items() if value is not None})
+
+
+def _short(data: object) -> object:
+    """The data of an image or a document, or the hash of it."""
+    if not isinstance(data, str) or len(data) <= _LONG:
+        return data
+    return hashlib.blake2b(data.encode(errors="surrogatepass")).hexdigest()
 
 
 def _unmarked(content: object) -> object:

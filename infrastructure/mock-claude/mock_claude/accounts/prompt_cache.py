@@ -1,20 +1,21 @@
-"""The prompt cache for five minutes: which part of a prompt is read, which is written.
+"""The prompt cache, for five minutes or an hour: which part of a prompt is read, which is written.
 
 This prevents a bill for caching that no one can foresee. The rules, from the documentation of
 prompt caching (2026-09-26):
 
 - A prompt is a row of pieces: tools, then system, then messages. A prefix is known by a hash of
-  its pieces, exactly as sent (cache marks aside), for one API key and one model.
+  its pieces, exactly as sent (cache marks aside), for one workspace and one model.
 - Writes happen at breakpoints only. A read takes the longest prefix known, looking back at most
   20 positions from each breakpoint, itself the first; a run of tool_use or of tool_result blocks
   is one position.
 - A prefix below the model's minimum is neither written nor read, and nobody is told.
-- An entry lives five minutes from the start of the request that last used it. It can be read
-  once the response to the request that wrote it has begun: parallel requests miss.
+- An entry lives five minutes, or the hour that its mark asked for, from the start of the request
+  that last used it; what is only read keeps the life it was written with. It can be read once the
+  response to the request that wrote it has begun: parallel requests miss.
+- Of what is written, all up to the last breakpoint of an hour is billed as such, the rest as five
+  minutes ("mixing different TTLs").
 - The choice of tools, thinking, effort and the presence of images count as part of the messages;
   speed and citations as part of the system prompt.
-
-The one-hour cache is not simulated: a mark with ``ttl: "1h"`` is accounted as one of five minutes.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mock_claude.accounts.prefixes import MESSAGES, Piece
+from mock_claude.accounts.prefixes import FIVE_MINUTES_S, MESSAGES, ONE_HOUR_S, Piece
 from mock_claude.accounts.prefixes import prefixes as known_by
 
-TTL_S = 300.0
 LOOKBACK = 20  # positions per breakpoint, the breakpoint included
 ENTRIES = 50_000  # prefixes kept; beyond them the least recently used are forgotten (about 10 MB)
 
@@ -54,22 +54,30 @@ MINIMUM: Mapping[str, int] = MappingProxyType(
 
 
 class Write(NamedTuple):
-    """Prefixes that become readable when the response begins, and when they expire."""
+    """Prefixes that become readable when the response begins, each with its life in seconds."""
 
-    prefixes: tuple[bytes, ...]
-    expires_at: float
+    prefixes: tuple[tuple[bytes, int], ...]
+    asked_at: float
 
 
 @dataclass(frozen=True)
-class Account:
-    """What of a prompt was written and read, in tokens; ``write`` is for :meth:`begin`."""
+class Found:
+    """What of a prompt is written and read, in tokens.
+
+    ``used`` is for :meth:`PromptCache.use`, ``write`` for :meth:`PromptCache.begin`.
+    """
 
     created: int = 0
     read: int = 0
+    created_1h: int = 0
+    """How much of ``created`` is to live an hour."""
+    reach: int = 0
+    """All tokens up to the last breakpoint: what the next request may read."""
+    used: tuple[bytes, ...] = ()
     write: Write | None = None
 
 
-_NOTHING = Account()
+_NOTHING = Found()
 
 
 class PromptCache:
@@ -77,19 +85,16 @@ class PromptCache:
 
     def __init__(self, limit: int = ENTRIES) -> None:
         self._limit = limit
-        self._expires_at: dict[bytes, float] = {}  # the least recently used first
+        # By life: when each prefix expires, the least recently used first.
+        self._expires_at: dict[int, dict[bytes, float]] = {FIVE_MINUTES_S: {}, ONE_HOUR_S: {}}
 
     def __len__(self) -> int:
-        return len(self._expires_at)
+        return sum(map(len, self._expires_at.values()))
 
     def account(
-        self,
-        pieces: Sequence[Piece],
-        salts: Sequence[str],
-        minimum: int,
-        now: float,
-    ) -> Account:
-        """Read what is known; what is new is written by :meth:`begin`.
+        self, pieces: Sequence[Piece], salts: Sequence[str], minimum: int, now: float
+    ) -> Found:
+        """What a request would read and write now; nothing changes before :meth:`use`.
 
         ``salts`` holds, for each section, what else its content depends on; the first one also
         says whose cache it is.
@@ -103,25 +108,46 @@ class PromptCache:
             return _NOTHING
         prefixes = known_by(pieces[: marks[-1] + 1], salts)
         hit = self._longest_hit(pieces, prefixes, marks, now)
-        used = {prefixes[mark] for mark in marks}
+        read = 0 if hit is None else totals[hit]
+        used = {prefixes[mark] for mark in marks if self._is_fresh(prefixes[mark], now)}
         if hit is not None:
             used.add(prefixes[hit])
-        known = [each for each in used if self._is_fresh(each, now)]
-        for prefix in known:
-            self._put(prefix, now + TTL_S)
-        read = 0 if hit is None else totals[hit]
-        new = tuple(used.difference(known))
-        return Account(totals[marks[-1]] - read, read, Write(new, now + TTL_S) if new else None)
+        new = {prefixes[n]: pieces[n].life_s for n in marks if prefixes[n] not in used}
+        hours = [totals[n] for n in marks if pieces[n].life_s == ONE_HOUR_S]
+        return Found(
+            totals[marks[-1]] - read,
+            read,
+            max(hours[-1] - read, 0) if hours else 0,
+            totals[marks[-1]],
+            tuple(used),
+            Write(tuple(new.items()), now) if new else None,
+        )
+
+    def use(self, prefixes: Sequence[bytes], now: float) -> None:
+        """A request that reads these has started: each gets its life anew."""
+        for prefix in prefixes:
+            for life_s, expires_at in self._expires_at.items():
+                if now < expires_at.get(prefix, now):
+                    _put(expires_at, prefix, now + life_s)
 
     def begin(self, write: Write, now: float) -> None:
         """The response has begun: from now on, what it wrote can be read."""
-        for prefix in write.prefixes:
-            self._put(prefix, max(write.expires_at, self._expires_at.get(prefix, 0.0)))
-        while self._expires_at:
-            oldest = next(iter(self._expires_at))
-            if len(self._expires_at) <= self._limit and self._is_fresh(oldest, now):
-                return
-            del self._expires_at[oldest]
+        for prefix, life_s in write.prefixes:
+            expires_at = self._expires_at[life_s]
+            _put(expires_at, prefix, max(write.asked_at + life_s, expires_at.get(prefix, 0.0)))
+        for expires_at in self._expires_at.values():
+            self._forget(expires_at, now)
+
+    def _forget(self, expires_at: dict[bytes, float], now: float) -> None:
+        """What has expired; and the least recently used, a tenth at once, beyond the limit."""
+        excess = self._limit // 10 + 1 if len(expires_at) > self._limit else 0
+        stale = list[bytes]()
+        for number, (prefix, expires) in enumerate(expires_at.items()):
+            if number >= excess and now < expires:
+                break
+            stale.append(prefix)
+        for prefix in stale:
+            del expires_at[prefix]
 
     def _longest_hit(
         self, pieces: Sequence[Piece], prefixes: Sequence[bytes], marks: Sequence[int], now: float
@@ -138,11 +164,12 @@ class PromptCache:
         return longest
 
     def _is_fresh(self, prefix: bytes, now: float) -> bool:
-        return now < self._expires_at.get(prefix, now)
+        return any(now < each.get(prefix, now) for each in self._expires_at.values())
 
-    def _put(self, prefix: bytes, expires_at: float) -> None:
-        self._expires_at.pop(prefix, None)  # to the end: the most recently used
-        self._expires_at[prefix] = expires_at
+
+def _put(expires_at: dict[bytes, float], prefix: bytes, expires: float) -> None:
+    expires_at.pop(prefix, None)  # to the end: the most recently used
+    expires_at[prefix] = expires
 
 
 def _is_one_run(one: Piece, two: Piece) -> bool:

@@ -12,8 +12,9 @@ The real tokenizer is not public; ratios between requests are meaningful, absolu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+
+from pydantic_core import to_json
 
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1_500
@@ -71,4 +72,4 @@ def _document_tokens(block: Mapping[str, object]) -> int:
 
 
 def _json_tokens(value: object) -> int:
-    return text_tokens(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return -(-len(to_json(value)) // BYTES_PER_TOKEN)

@@ -6,6 +6,8 @@ and one handler gives it the API's form; an unknown path or method gets the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,9 +30,16 @@ __all__ = ["Model", "build"]
 
 
 def build(
-    world: World, model: Model, accounts: Accounts, telemetry: Telemetry | None = None
+    world: World,
+    model: Model,
+    accounts: Accounts,
+    more: Sequence[Route] = (),
+    telemetry: Telemetry | None = None,
 ) -> Starlette:
-    """The API and the web services, without the edge (see ``edge``) in front of them."""
+    """The API and the web services, without the edge (see ``edge``) in front of them.
+
+    ``more``: the routes of batches.
+    """
     told = telemetry or Telemetry()
 
     async def messages(request: Request) -> Response:
@@ -64,6 +73,7 @@ def build(
             Route(paths.LENIENT + paths.COUNT_TOKENS, lenient_count, methods=["POST"]),
             Route(paths.LENIENT + paths.MODELS, _lenient_models),
             Route(paths.LENIENT + paths.MODELS + "/{model_id:path}", _lenient_model),
+            *more,
             Route(paths.SEARCH, search),
             Route(paths.GEOCODING, geocode),
             Route(paths.FORECAST, forecast),
@@ -103,18 +113,21 @@ def _check_headers(request: Request) -> None:
 
 
 def _plain(request: Request, body: object) -> Response:
-    return json_answer(body, headers=wire.headers(_request_id(request)))
+    return json_answer(body, headers=wire.headers(*_sender(request)))
 
 
-def _request_id(request: Request) -> str:
+def _sender(request: Request) -> tuple[str, str]:
+    """The request's id, and the workspace of its key."""
     entry: Entry | None = request.scope["state"].get("entry")
-    return wire.new_id("req") if entry is None else entry.request_id
+    if entry is None:
+        return wire.new_id("req"), ""
+    return entry.request_id, entry.account.workspace
 
 
 async def _refuse(request: Request, failure: Exception) -> Response:
     if not isinstance(failure, ApiError):
         raise failure
-    return refusal(failure, _request_id(request))
+    return refusal(failure, *_sender(request))
 
 
 async def _refuse_route(request: Request, failure: Exception) -> Response:

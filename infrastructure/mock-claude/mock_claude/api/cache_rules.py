@@ -31,15 +31,21 @@ def check(request: Prompt) -> None:
     seen_5m = False
     for path, mark in marks:
         if mark.ttl == "1h" and seen_5m:
-            raise ApiError(
-                400,
-                f"{path}.cache_control.ttl: a ttl='1h' cache_control block must not come after a "
-                "ttl='5m' cache_control block. Note that blocks are processed in the following "
-                "order: `tools`, `system`, `messages`.",
-            )
+            raise _out_of_order(f"{path}.cache_control.ttl")
         seen_5m = seen_5m or mark.ttl == "5m"
     if request.cache_control is not None:
         _check_automatic(request, request.cache_control, marks)
+        if request.cache_control.ttl == "1h" and seen_5m:
+            raise _out_of_order("cache_control.ttl")
+
+
+def _out_of_order(path: str) -> ApiError:
+    return ApiError(
+        400,
+        f"{path}: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control "
+        "block. Note that blocks are processed in the following order: `tools`, `system`, "
+        "`messages`.",
+    )
 
 
 def check_texts(request: Prompt, system_is_list: bool) -> None:

@@ -5,7 +5,8 @@ simulator's own copy, so that a test can compare them with another table instead
 
 Prices: USD per million tokens. Sources: genai-prices 0.2.3 and litellm 1.109.1, which agree, and
 the model overview pages, read on 2026-11-20. Retirement dates: ``DEPRECATED_MODELS`` of anthropic
-2.11.0. claude-fable-5 and claude-mythos-5 are not offered: no source states their price.
+2.11.0. The row of claude-fable-5, and which models have a fast mode at twice their price:
+genai-prices, read on 2026-11-29. claude-mythos-5 is not offered: no source states its price.
 
 Lifecycle is judged at ``AS_OF``, not at the wall clock: a run gives the same answers next year.
 """
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -51,6 +53,7 @@ def _price(row: str, long_above: int | None = None, long: Price | None = None) -
 #       input output write_5m write_1h cache_read
 _FABLE_5_2 = _price("8 40 10 16 0.20")
 _FABLE_5_1 = _price("10 50 12.50 20 0.25")
+_FABLE_5 = _price("10 50 12.50 20 1")
 _OPUS_5_5 = _price("4 20 5 8 0.20")
 _OPUS_5 = _price("5 25 6.25 10 0.50")
 _SONNET_5_5 = _price("2 10 2.50 4 0.10")
@@ -65,6 +68,7 @@ PRICES: Mapping[str, Price] = MappingProxyType(
         "claude-mythos-5-2": _FABLE_5_2,
         "claude-fable-5-1": _FABLE_5_1,
         "claude-mythos-5-1": _FABLE_5_1,
+        "claude-fable-5": _FABLE_5,
         "claude-opus-5-5": _OPUS_5_5,
         "claude-opus-5": _OPUS_5,
         "claude-opus-4-8": _OPUS_5,
@@ -82,6 +86,20 @@ PRICES: Mapping[str, Price] = MappingProxyType(
         "claude-haiku-4-5-20251001": _HAIKU_4_5,
     }
 )
+
+FAST = frozenset(
+    {
+        "claude-fable-5-2",
+        "claude-mythos-5-2",
+        "claude-opus-5-5",
+        "claude-opus-5",
+        "claude-opus-4-8",
+    }
+)
+"""Models that take ``speed: fast``."""
+
+FAST_FACTOR = 2
+BATCH_FACTOR = Decimal("0.5")
 
 RETIRES_ON: Mapping[str, date] = MappingProxyType(
     {
@@ -114,6 +132,7 @@ class Model:
     traits: Traits
 
 
+@lru_cache(maxsize=1024)
 def lookup(model_id: str) -> Model | None:
     """The model of that id, or None if the API would answer 404: unknown, or retired."""
     price = PRICES.get(model_id)

@@ -13,6 +13,7 @@ from mock_claude.errors import ApiError
 
 INVALID_KEY = "sk-ant-invalid"
 """A key that begins so is refused; any other will do."""
+_BETWEEN = ", "  # the values of a header that was sent twice; no key holds it
 
 
 def key(headers: Headers) -> str:
@@ -20,14 +21,24 @@ def key(headers: Headers) -> str:
 
     Current SDKs send a bearer token, curl and older ones x-api-key; either will do.
     """
+    found = sent_key(headers)
+    check_key(found)
+    return found
+
+
+def check_key(key: str) -> None:
+    """ApiError 401 for no key, or one that will not do."""
+    if not key:
+        raise ApiError(401, "x-api-key header is required")
+    if key.startswith(INVALID_KEY) or _BETWEEN in key:  # sent twice
+        raise ApiError(401, "invalid x-api-key")
+
+
+def sent_key(headers: Headers) -> str:
+    """The API key as it was sent; empty if there is none."""
     scheme, _, token = _joined(headers, "authorization").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    found = bearer or _joined(headers, "x-api-key").strip()
-    if not found:
-        raise ApiError(401, "x-api-key header is required")
-    if found.startswith(INVALID_KEY) or _is_sent_twice(headers):
-        raise ApiError(401, "invalid x-api-key")
-    return found
+    return bearer or _joined(headers, "x-api-key").strip()
 
 
 def version(headers: Headers) -> str:
@@ -42,8 +53,4 @@ def version(headers: Headers) -> str:
 
 def _joined(headers: Headers, name: str) -> str:
     """The header as proxies pass it on: sent twice, it is one value with a comma."""
-    return ", ".join(headers.getlist(name))
-
-
-def _is_sent_twice(headers: Headers) -> bool:
-    return any(len(headers.getlist(name)) > 1 for name in ("authorization", "x-api-key"))
+    return _BETWEEN.join(headers.getlist(name))

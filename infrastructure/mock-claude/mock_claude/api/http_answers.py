@@ -25,9 +25,9 @@ def json_answer(
     return Response(wire.encode(value), status, headers=plain)
 
 
-def refusal(failure: ApiError, request_id: str) -> Response:
+def refusal(failure: ApiError, request_id: str, workspace: str = wire.WORKSPACE_ID) -> Response:
     """The refusal as the API sends it."""
-    headers = {**wire.headers(request_id), **failure.headers}
+    headers = {**wire.headers(request_id, workspace), **failure.headers}
     return json_answer(wire.error(failure, request_id), failure.status, headers)
 
 

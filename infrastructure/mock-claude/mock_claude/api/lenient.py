@@ -22,7 +22,6 @@ from mock_claude.model.reply import Reply
 STAND_IN = "claude-opus-5-5"
 """The model that stands in for an unknown or retired one."""
 
-_KEY = "lenient"
 _MAX_TOKENS = 1024
 
 
@@ -33,7 +32,7 @@ def create(request: Request, reply_to: messages_api.Model, accounts: Accounts) -
     if model is None:
         raise LookupError(f"{STAND_IN} is not in the catalogue")
     reply = reply_to if _is_usual(raw) else _say_hello
-    return messages_api.answer(request, raw, model, reply, accounts, _KEY)
+    return messages_api.answer(request, raw, model, reply, accounts)
 
 
 def count_tokens(request: Request, accounts: Accounts) -> Response:

@@ -7,7 +7,7 @@ billed. Whatever refuses raises ApiError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,33 +34,60 @@ from mock_claude.api import (
 from mock_claude.api.http_answers import EventStream, json_answer
 from mock_claude.errors import ApiError
 from mock_claude.faults.intake import Body
-from mock_claude.model.reply import Reply
+from mock_claude.model.reply import Reply, Shape
 
 Model = Callable[[Mapping[str, object]], Reply]
 
 
 def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages; ApiError if it is refused."""
-    api_key, raw, version = _open(request)
-    asked = validation.check_body(raw, version)
-    model = _model(asked.model)
-    _check(asked, raw, model, request.state.body.json)
-    request_rules.check_stop_sequences(asked.stop_sequences)
+    given, version, named = _open(request)
+    raw = betas.plain(given, named)
+    body: Body = request.state.body
+    if body.checked:
+        return answer(request, raw, _model(str(raw["model"])), reply_to, accounts)
+    model = check_create(given, version, named)
     if _may_be_long(request, model):
         model_rules.check_prompt_size(accounts.preview(raw), model)
-    return answer(request, raw, model, reply_to, accounts, api_key)
+    return answer(request, raw, model, reply_to, accounts)
+
+
+def check_create(
+    given: dict[str, object], version: str, named: Sequence[str] = ()
+) -> catalog.Model:
+    """The model that a request for a message asks; ApiError with the first thing wrong in it.
+
+    ``named`` are the betas that came with it.
+    """
+    raw = betas.plain(given, named)
+    asked = validation.check_body(raw, version)
+    model = _model(asked.model)
+    _check(asked, raw, model, given)
+    request_rules.check_stop_sequences(asked.stop_sequences)
+    return model
 
 
 def count_tokens(request: Request, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages/count_tokens; ApiError if it is refused."""
-    _, raw, version = _open(request)
+    given, version, named = _open(request)
+    body: Body = request.state.body
+    if not body.checked:
+        check_count(given, version, named)
+    return counted(request, betas.plain(given, named), accounts)
+
+
+def check_count(given: dict[str, object], version: str, named: Sequence[str] = ()) -> None:
+    """ApiError with the first thing that is wrong in a request to count tokens."""
+    raw = betas.plain(given, named)
     asked = validation.check_prompt(raw, version)
-    _check(asked, raw, _model(asked.model), request.state.body.json)
-    return counted(request, raw, accounts)
+    _check(asked, raw, _model(asked.model), given)
 
 
 def _check(
-    asked: validation.Prompt, raw: Mapping[str, object], model: catalog.Model, given: object
+    asked: validation.Prompt,
+    raw: Mapping[str, object],
+    model: catalog.Model,
+    given: Mapping[str, object],
 ) -> None:
     """ApiError 400 for the first rule across fields that is broken.
 
@@ -68,7 +95,7 @@ def _check(
     """
     cache_rules.check_texts(asked, isinstance(raw.get("system"), list))
     request_rules.check(asked)
-    is_old = isinstance(given, Mapping) and "output_format" in given
+    is_old = "output_format" in given
     schema_rules.check(raw, "output_format.schema" if is_old else schema_rules.FORMAT)
     cache_rules.check(asked)
     model_rules.check(asked, model)
@@ -78,9 +105,11 @@ def _check(
 
 def counted(request: Request, raw: Mapping[str, object], accounts: Accounts) -> Response:
     """How many tokens the prompt has; it costs nothing."""
+    body: Body = request.state.body
     entry: Entry = request.state.entry
     return json_answer(
-        {"input_tokens": accounts.preview(raw)}, headers=wire.headers(entry.request_id)
+        {"input_tokens": accounts.preview(raw) if body.tokens is None else body.tokens},
+        headers=wire.headers(entry.request_id, entry.account.workspace),
     )
 
 
@@ -90,47 +119,76 @@ def answer(
     model: catalog.Model,
     reply_to: Model,
     accounts: Accounts,
-    api_key: str,
 ) -> Response:
-    """What the model says to a request that has been checked, counted and billed."""
+    """What the model says to a request that has been checked, counted and billed.
+
+    ApiError 429 if its account or workspace has used up what it may.
+    """
     entry: Entry = request.state.entry
-    max_tokens, stops = raw.get("max_tokens"), raw.get("stop_sequences")
-    reply = fitting.guaranteed(reply_to(raw), raw)
-    said = turn.limited(
-        reply,
-        max_tokens if isinstance(max_tokens, int) else model.traits.max_tokens,
-        [each for each in stops if isinstance(each, str)] if isinstance(stops, list) else [],
-        thinking.mode(raw, model.traits),
-    )
-    entry.usage = accounts.usage(raw, model, api_key, said.output_tokens)
-    headers = wire.headers(entry.request_id)
-    if reply.shape is not None:
-        entry.usage = shapes.counted(entry.usage, reply.shape)
-    entry.cost_usd = cost_usd(model.price, entry.usage)
-    message = wire.message(said, entry.usage, raw)
+    message, shape = said(entry, raw, model, reply_to, accounts)
     given: Body = request.state.body
     if isinstance(given.json, Mapping) and given.json.get("context_management") is not None:
         message["context_management"] = {"applied_edits": []}  # nothing was too long
-    if reply.shape is not None:
-        return shapes.answer(message, reply.shape, headers)
+    headers = wire.headers(entry.request_id, entry.account.workspace)
+    if shape is not None:
+        return shapes.answer(message, shape, headers)
     if raw.get("stream") is True:
         return EventStream(wire.events(message), headers)
     return json_answer(message, headers=headers)
 
 
-def _open(request: Request) -> tuple[str, dict[str, object], str]:
-    """The key, the body and the version, each as far as it can be refused by itself."""
+def said(
+    entry: Entry,
+    raw: Mapping[str, object],
+    model: catalog.Model,
+    reply_to: Model,
+    accounts: Accounts,
+    tier: str = "standard",
+) -> tuple[wire.JsonObject, Shape | None]:
+    """The message that answers a checked request, and the shape that a script gives it.
+
+    Rate limits do not count for the tier ``batch``.
+    """
+    account = entry.account
+    given, stops = raw.get("max_tokens"), raw.get("stop_sequences")
+    max_tokens = given if isinstance(given, int) else model.traits.max_tokens
+    usage = accounts.measure(raw, model, account.workspace, tier)
+    accounts.tenants.check_spend(account)
+    if tier != "batch":
+        entry.reserved = accounts.limits.admit(
+            account.workspace, model, usage.limited_input_tokens, max_tokens
+        )
+    accounts.use(usage)
+    reply = fitting.guaranteed(reply_to(raw), raw)
+    turned = turn.limited(
+        reply,
+        max_tokens,
+        [each for each in stops if isinstance(each, str)] if isinstance(stops, list) else [],
+        thinking.mode(raw, model.traits),
+    )
+    usage = usage.with_output(turned.output_tokens)
+    if reply.shape is not None:
+        usage = shapes.counted(usage, reply.shape)
+    entry.usage = usage
+    entry.cost_usd = cost_usd(model.price, usage)
+    accounts.tenants.spend(account, entry.cost_usd)
+    message = wire.message(turned, usage, raw)
+    message["diagnostics"] = accounts.diagnosis(raw, account.workspace, usage, str(message["id"]))
+    return message, reply.shape
+
+
+def _open(request: Request) -> tuple[dict[str, object], str, tuple[str, ...]]:
+    """The body, the version and the betas, and before them the key, each refused alone."""
     body: Body = request.state.body
     if body.refusal is not None and body.refusal.status == 413:
         raise body.refusal
-    api_key = guard.key(request.headers)
-    version = guard.version(request.headers)
     entry: Entry = request.state.entry
+    guard.check_key(entry.account.key)
+    version = guard.version(request.headers)
     entry.betas = betas.asked(request.headers)
     if body.refusal is not None:
         raise body.refusal
-    raw = betas.plain(validation.as_object(body.json), entry.betas)
-    return api_key, raw, version
+    return validation.as_object(body.json), version, entry.betas
 
 
 def _model(model_id: str) -> catalog.Model:

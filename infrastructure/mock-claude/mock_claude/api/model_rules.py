@@ -2,13 +2,13 @@
 
 This prevents a change of model from failing only in production. Texts as documented (the page
 "Troubleshooting thinking") or as the API is known to send them; the one about thinking off at a
-high effort is ours.
+high effort and the one about speed are ours.
 """
 
 from __future__ import annotations
 
 from mock_claude.api.blocks import Text
-from mock_claude.api.catalog import Model
+from mock_claude.api.catalog import FAST, Model
 from mock_claude.api.parameters import (
     ChoiceAny,
     ChoiceTool,
@@ -34,6 +34,8 @@ def check(request: Prompt, model: Model) -> None:
     if forced and isinstance(request.thinking, ThinkingEnabled):
         raise ApiError(400, "Thinking may not be enabled when tool_choice forces tool use.")
     _check_effort(request, traits)
+    if request.speed == "fast" and model.id not in FAST:
+        raise ApiError(400, f"speed: 'fast' is not supported for {model.id}")
     if request.messages[-1].role == "assistant" and not traits.prefill:
         raise ApiError(400, "Prefilling assistant messages is not supported for this model.")
     _check_prefill(request)

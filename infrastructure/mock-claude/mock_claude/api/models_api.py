@@ -15,7 +15,7 @@ from datetime import date, timedelta
 
 from starlette.datastructures import QueryParams
 
-from mock_claude.api import catalog
+from mock_claude.api import catalog, pages
 from mock_claude.api.traits import EFFORTS, THINKING, Traits, traits_of
 from mock_claude.errors import ApiError
 
@@ -54,7 +54,6 @@ def info(model_id: str) -> JsonObject:
 def page(query: QueryParams, *, lenient: bool = False) -> JsonObject:
     """One page of the list; ApiError 400 for a wrong parameter, unless ``lenient``."""
     stages = [*query.getlist("lifecycle[]"), *query.getlist("lifecycle")] or list(STAGES[:2])
-    limit, after, before = _limit(query), query.get("after_id"), query.get("before_id")
     for stage in stages:
         if stage not in STAGES:
             raise ApiError(400, "lifecycle: Input should be 'active', 'deprecated' or 'retired'")
@@ -62,17 +61,8 @@ def page(query: QueryParams, *, lenient: bool = False) -> JsonObject:
     every = [each for each in map(info, known) if each["lifecycle"] in stages]
     ids = [str(each["id"]) for each in every]
     if lenient:
-        after, before = after if after in ids else None, before if before in ids else None
-    if after is not None and before is not None:
-        raise ApiError(400, "after_id and before_id cannot be used together")
-    if before is not None:
-        end = _place(ids, "before_id", before)
-        start = max(end - limit, 0)
-        has_more = start > 0
-    else:
-        start = 0 if after is None else _place(ids, "after_id", after) + 1
-        end = start + limit
-        has_more = end < len(every)
+        query = QueryParams([(k, v) for k, v in query.multi_items() if v in ids or k == "limit"])
+    start, end, has_more = pages.page(ids, query, "model")
     data = every[start:end]
     return {
         "data": data,
@@ -80,24 +70,6 @@ def page(query: QueryParams, *, lenient: bool = False) -> JsonObject:
         "first_id": data[0]["id"] if data else None,
         "last_id": data[-1]["id"] if data else None,
     }
-
-
-def _limit(query: QueryParams) -> int:
-    text = query.get("limit", "20")
-    if not re.fullmatch("-?[0-9]{1,9}", text):
-        raise ApiError(400, "limit: Input should be a valid integer")
-    limit = int(text)
-    if limit < 1:
-        raise ApiError(400, "limit: Input should be greater than or equal to 1")
-    if limit > 1000:
-        raise ApiError(400, "limit: Input should be less than or equal to 1000")
-    return limit
-
-
-def _place(ids: Sequence[str], name: str, cursor: str) -> int:
-    if cursor not in ids:
-        raise ApiError(400, f"{name}: no such model in this list: {cursor}")
-    return ids.index(cursor)
 
 
 def _moment(day: date) -> str:

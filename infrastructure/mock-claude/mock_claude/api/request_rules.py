@@ -45,6 +45,9 @@ class RoleTurn:
     blocks: tuple[Placed, ...]
 
 
+MOST_STOP_SEQUENCES = 8191  # as Bedrock documents for Claude
+
+
 def check(request: Prompt) -> None:
     """ApiError 400 with the first thing that is wrong."""
     _check_messages(request.messages)
@@ -62,6 +65,12 @@ def check(request: Prompt) -> None:
 
 def check_stop_sequences(sequences: Sequence[str]) -> None:
     """ApiError 400 for one that is blank."""
+    if len(sequences) > MOST_STOP_SEQUENCES:
+        raise ApiError(
+            400,
+            f"stop_sequences: List should have at most {MOST_STOP_SEQUENCES} items after "
+            f"validation, not {len(sequences)}",
+        )
     for number, sequence in enumerate(sequences):
         if not sequence.strip():
             raise ApiError(

@@ -32,6 +32,14 @@ def answer(message: Mapping[str, object], shape: Shape, headers: Mapping[str, st
     """What is sent instead of ``message``."""
     if shape.body is not None:
         return Response(shape.body, 200, {**headers, "content-type": shape.content_type})
+    # Escaped, because half a character has no UTF-8.
+    return Response(
+        json.dumps(shaped(message, shape)), 200, {**headers, "content-type": shape.content_type}
+    )
+
+
+def shaped(message: Mapping[str, object], shape: Shape) -> dict[str, object]:
+    """The message with the fields that the shape replaces."""
     shaped = {**message, **shape.message}
     old, new = message["usage"], shaped["usage"]
     if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -39,8 +47,7 @@ def answer(message: Mapping[str, object], shape: Shape, headers: Mapping[str, st
     content = shaped["content"]
     if isinstance(content, list):
         shaped["content"] = [_with_id(block) for block in content]
-    # Escaped, because half a character has no UTF-8.
-    return Response(json.dumps(shaped), 200, {**headers, "content-type": shape.content_type})
+    return shaped
 
 
 def _with_id(block: object) -> object:

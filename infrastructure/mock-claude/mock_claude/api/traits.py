@@ -97,6 +97,7 @@ _ROWS: Mapping[str, Traits] = MappingProxyType(
         ),
         "claude-fable-5-1": _FABLE_5_1,
         "claude-mythos-5-1": _MYTHOS_5_1,
+        "claude-fable-5": _FABLE,
         "claude-opus-5-5": _row("opus", _NEVER_OFF, released="2026-09-22", forced_tools=False),
         "claude-sonnet-5": _row("sonnet", _SINCE_4_7, released="2026-06-30"),
         "claude-opus-5": _row("opus", _SINCE_4_7, released="2026-07-24", calm_at_most_high=True),

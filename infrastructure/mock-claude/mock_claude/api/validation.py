@@ -54,7 +54,7 @@ class Prompt(Strict):
     messages: list[Message]
     model: str
     cache_control: CacheControl | None = None
-    output_config: OutputConfig = OutputConfig()
+    output_config: OutputConfig = Field(default_factory=OutputConfig)
     speed: Literal["standard", "fast"] | None = None
     system: Texts = Field(default_factory=list)
     thinking: ThinkingConfig | None = None
@@ -69,7 +69,7 @@ class CreateMessage(Prompt):
     container: ContainerOrId = None
     diagnostics: Diagnostics | None = None
     inference_geo: str | None = None
-    metadata: Metadata = Metadata()
+    metadata: Metadata = Field(default_factory=Metadata)
     service_tier: Literal["auto", "standard_only"] = "auto"
     stop_sequences: list[str] = Field(default_factory=list)
     stream: bool = False

@@ -21,6 +21,7 @@ WORKSPACE_ID = "wrkspc_01MockClaude"
 PIECE = 24  # characters per delta of a stream
 
 JsonObject = dict[str, object]
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def new_id(prefix: str) -> str:
@@ -30,15 +31,15 @@ def new_id(prefix: str) -> str:
 
 def encode(value: object) -> bytes:
     """Compact JSON in UTF-8, as the API sends it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
-def headers(request_id: str) -> dict[str, str]:
+def headers(request_id: str, workspace: str = WORKSPACE_ID) -> dict[str, str]:
     """The headers on every response of the API, errors included."""
     return {
         "request-id": request_id,
         "anthropic-organization-id": ORGANIZATION_ID,
-        "anthropic-workspace-id": WORKSPACE_ID,
+        "anthropic-workspace-id": workspace or WORKSPACE_ID,
     }
 
 
@@ -52,6 +53,7 @@ def error(failure: ApiError, request_id: str) -> JsonObject:
 
 def message(turn: Turn, usage: Usage, request: Mapping[str, object]) -> JsonObject:
     """The answer to a plain request."""
+    for_an_hour = usage.cache_creation_1h_input_tokens
     return {
         "id": new_id("msg"),
         "type": "message",
@@ -68,13 +70,13 @@ def message(turn: Turn, usage: Usage, request: Mapping[str, object]) -> JsonObje
             "cache_creation_input_tokens": usage.cache_creation_input_tokens,
             "cache_read_input_tokens": usage.cache_read_input_tokens,
             "cache_creation": {
-                "ephemeral_5m_input_tokens": usage.cache_creation_input_tokens,
-                "ephemeral_1h_input_tokens": 0,  # a mark of one hour counts as five minutes
+                "ephemeral_5m_input_tokens": usage.cache_creation_input_tokens - for_an_hour,
+                "ephemeral_1h_input_tokens": for_an_hour,
             },
             "output_tokens": usage.output_tokens,
             "output_tokens_details": {"thinking_tokens": turn.thinking_tokens},
             "server_tool_use": None,
-            "service_tier": "standard",
+            "service_tier": usage.tier,
             "inference_geo": request.get("inference_geo") or "global",
             "speed": request.get("speed") or "standard",
         },

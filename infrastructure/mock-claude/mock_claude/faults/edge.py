@@ -15,17 +15,20 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_claude import correlation, paths
 from mock_claude.accounts.ledger import Entry
-from mock_claude.api import http_answers
+from mock_claude.api import guard, http_answers
+from mock_claude.aside.process import is_long
 from mock_claude.errors import ApiError
 from mock_claude.faults import fault_headers, latency
 from mock_claude.faults.faults import Request, Rule, choose
-from mock_claude.faults.intake import Body, describe, is_messages, read
+from mock_claude.faults.intake import Body, describe, is_messages, limit, read
 from mock_claude.faults.pace import Pace, reset, stays, until_left
+from mock_claude.faults.refusals import status_error
 from mock_claude.world import services
 from mock_claude.world.serving import STATE, StageFault
 
@@ -57,11 +60,21 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, entry: Entry) -> None:
         stage = self._stage
-        data = await read(receive)
+        most = limit(scope["path"])
+        data = await read(receive, most)
         if data is None:
             return
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-        body = describe(scope, headers, data, entry)
+        path = scope["path"]
+        if path not in paths.SERVICES:
+            entry.account = stage.accounts.tenants.of(
+                guard.sent_key(Headers(scope=scope)), stage.script.accounts
+            )
+        stage.accounts.limits.set(stage.script.limits)
+        if is_long(scope, data, most):
+            body = await stage.aside.describe(scope, headers, data, entry)
+        else:
+            body = describe(scope, headers, data, entry)
         entry.correlation = correlation.read(scope["headers"])
         entry.attempt = stage.attempts.next(entry.key)
         scope["state"].update(entry=entry, body=body)
@@ -72,9 +85,9 @@ class Edge:
         try:
             rule = self._choose(scope, headers, entry, body)
         except ApiError as refusal:
-            rule, answer = None, http_answers.refusal(refusal, entry.request_id)
+            rule, answer = None, _refusal(refusal, entry)
         if rule is not None and rule.stage is not None:
-            scope["state"][STATE] = self._at_stage(rule, scope["path"], receive, entry)
+            scope["state"][STATE] = self._at_stage(rule, path, receive, entry)
             rule = None  # the service itself does it
         match rule and rule.fault:
             case "hang":
@@ -85,11 +98,16 @@ class Edge:
                 await until_left(receive)
                 return
             case "status" if rule is not None:
-                answer = _status_answer(scope["path"], rule, entry.request_id)
+                answer = _status_answer(path, rule, entry)
         wait_s += rule.delay_s if rule is not None and rule.fault in ("status", "delay") else 0.0
+        connection = scope["state"]["connection"]
+
+        def add_head(entry: Entry) -> None:
+            connection.more_head = stage.limit_head(entry)
+
         pace = Pace(
             receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
-            stage.ledger.close,
+            stage.ledger.close, add_head if is_messages(path) else None,
         )  # fmt: skip
         await answer(scope, receive, pace)
 
@@ -116,7 +134,7 @@ class Edge:
         return StageFault(
             str(rule.stage),
             rule.delay_s,
-            _status_answer(path, rule, entry.request_id) if fails else None,
+            _status_answer(path, rule, entry) if fails else None,
             rule.reason or usual,
             lambda seconds: stays(receive, seconds),
             lambda: self._stage.ledger.fire(entry, rule.name),
@@ -137,26 +155,11 @@ def _words(scope: Scope) -> str:
     return services.words(dict(parse_qsl(scope["query_string"].decode("latin-1"))))
 
 
-_MESSAGES = {
-    429: "This request would exceed your organization's rate limit. Please try again later.",
-    500: "Internal server error",
-    529: "Overloaded",
-}
+def _refusal(failure: ApiError, entry: Entry) -> Response:
+    return http_answers.refusal(failure, entry.request_id, entry.account.workspace)
 
 
-def _status_answer(path: str, rule: Rule, request_id: str) -> Response:
-    headers = dict(rule.headers)
-    if rule.retry_after_s is not None:
-        seconds = rule.retry_after_s
-        text = str(int(seconds)) if seconds.is_integer() else str(seconds)
-        headers.setdefault("retry-after", text)
-    failure = ApiError(
-        rule.status,
-        rule.reason or _MESSAGES.get(rule.status, f"Simulated fault: status {rule.status}"),
-        error_type=rule.error_type,
-        error_code=rule.error_code,
-        headers=headers,
-    )
+def _status_answer(path: str, rule: Rule, entry: Entry) -> Response:
     if path in paths.SERVICES:
-        return http_answers.service_fault(path, failure)
-    return http_answers.refusal(failure, request_id)
+        return http_answers.service_fault(path, status_error(rule, from_service=True))
+    return _refusal(status_error(rule), entry)

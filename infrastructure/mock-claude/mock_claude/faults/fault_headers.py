@@ -11,6 +11,7 @@ whoever sends an ``x-mock-`` header gets exactly that fault, or a 400 that says 
                                      with stream-stall (default: for ever)
     x-mock-after-events: 3           with stream-error, -cut, -stall, -malformed (default 4)
     x-mock-error-type: api_error     with stream-error (default overloaded_error)
+    x-mock-error-code: ramp_limit_exceeded   ``details.error_code``, with a status or stream-error
     x-mock-attempts: 2               only the first two attempts of what the request asks
 """
 
@@ -25,11 +26,19 @@ from mock_claude.faults.faults import STREAM_FAULTS, FaultKind, Rule
 from mock_claude.faults.rule_tables import FAULT_KEYS, RESERVED_NAME
 
 PREFIX = "x-mock-"
-FAULT, RETRY_AFTER, DELAY, AFTER_EVENTS, ERROR_TYPE, ATTEMPTS = (
+FAULT, RETRY_AFTER, DELAY, AFTER_EVENTS, ERROR_TYPE, ERROR_CODE, ATTEMPTS = (
     PREFIX + name
-    for name in ("fault", "retry-after", "delay", "after-events", "error-type", "attempts")
+    for name in (
+        "fault",
+        "retry-after",
+        "delay",
+        "after-events",
+        "error-type",
+        "error-code",
+        "attempts",
+    )
 )
-_KNOWN = (FAULT, RETRY_AFTER, DELAY, AFTER_EVENTS, ERROR_TYPE, ATTEMPTS)
+_KNOWN = (FAULT, RETRY_AFTER, DELAY, AFTER_EVENTS, ERROR_TYPE, ERROR_CODE, ATTEMPTS)
 _KINDS = tuple(kind for kind in FAULT_KEYS if kind != "status")
 _DELAYED = ("delay", "slow-first-token", "stream-stall")
 _DELAY_S = 1.0  # where the request names none
@@ -38,6 +47,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _STATUS = re.compile(r"[45][0-9][0-9]")
 _TYPE = re.compile(r"[a-z_]{1,64}")
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def rule_from(headers: Mapping[str, str], *, stream: bool = True) -> Rule | None:
@@ -62,6 +72,9 @@ def rule_from(headers: Mapping[str, str], *, stream: bool = True) -> Rule | None
     _only_with(asked, DELAY, fault in _DELAYED, ", ".join(_DELAYED))
     _only_with(asked, AFTER_EVENTS, fault in _COUNTED, ", ".join(_COUNTED))
     _only_with(asked, ERROR_TYPE, fault == "stream-error", "stream-error")
+    coded = is_status or fault == "stream-error"
+    _only_with(asked, ERROR_CODE, coded, "a status or stream-error")
+    _check(asked, ERROR_CODE, _CODE, "up to 64 letters, digits and _ . -")
     retry_after, delay = _number(asked, RETRY_AFTER), _number(asked, DELAY)
     attempts, events = _count(asked, ATTEMPTS), _count(asked, AFTER_EVENTS)
     error_type = asked.get(ERROR_TYPE)
@@ -75,6 +88,7 @@ def rule_from(headers: Mapping[str, str], *, stream: bool = True) -> Rule | None
         status=int(fault) if is_status else Rule.status,
         retry_after_s=retry_after,
         error_type=error_type,
+        error_code=asked.get(ERROR_CODE),
         delay_s=(_DELAY_S if fault in _DELAYED else 0.0) if delay is None else delay,
         after_events=Rule.after_events if events is None else events,
         stall_s=delay,

@@ -12,27 +12,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mock_claude.accounts.tenants import Account, Limit
 from mock_claude.errors import FaultScriptError
 from mock_claude.faults import latency as latencies
+from mock_claude.faults import tenant_tables
 from mock_claude.faults.faults import Rule
 from mock_claude.faults.latency import Latency
 from mock_claude.faults.rule_tables import RESERVED_NAME, latency, rule, rule_to_json
 from mock_claude.faults.script_tables import script, script_to_json
 from mock_claude.faults.tables import Source, unique_names
+from mock_claude.faults.tenant_tables import BatchTimes
 from mock_claude.model.scripts import Script
 
 __all__ = ["RESERVED_NAME", "TABLES", "FaultScript"]
 
-TABLES = ("latency", "rule", "script")
+TABLES = ("latency", "rule", "script", "limit", "account", "batch")
 
 
 @dataclass(frozen=True)
 class FaultScript:
-    """Fault rules and model scripts in their order, and latency. ``FaultScript()`` does nothing."""
+    """Fault rules, model scripts, limits and accounts in their order; latency; times of batches.
+
+    ``FaultScript()`` does nothing.
+    """
 
     rules: tuple[Rule, ...] = ()
     latency: Latency = field(default_factory=Latency)
     scripts: tuple[Script, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    batch: BatchTimes = field(default_factory=BatchTimes)
 
     @classmethod
     def load(cls, path: str | Path) -> FaultScript:
@@ -62,10 +71,15 @@ class FaultScript:
         speed = source.table(tables.get("latency", {}), ("latency",))
         rule_tables = source.array(tables.get("rule", []), ("rule",))
         script_tables = source.array(tables.get("script", []), ("script",))
+        limit_tables = source.array(tables.get("limit", []), ("limit",))
+        account_tables = source.array(tables.get("account", []), ("account",))
         read = cls(
             rules=tuple(map(rule, rule_tables)),
             latency=latency(speed),
             scripts=tuple(map(script, script_tables)),
+            limits=tuple(map(tenant_tables.limit, limit_tables)),
+            accounts=tenant_tables.accounts(account_tables),
+            batch=tenant_tables.batch(source.table(tables.get("batch", {}), ("batch",))),
         )
         unique_names(rule_tables, [each.name for each in read.rules])
         unique_names(script_tables, [each.name for each in read.scripts])
@@ -77,10 +91,13 @@ class FaultScript:
             "latency": latencies.to_json(self.latency),
             "rule": [rule_to_json(each) for each in self.rules],
             "script": [script_to_json(each) for each in self.scripts],
+            "limit": [tenant_tables.limit_to_json(each) for each in self.limits],
+            "account": [tenant_tables.account_to_json(each) for each in self.accounts],
+            "batch": tenant_tables.batch_to_json(self.batch),
         }
 
     def without_rules(self) -> FaultScript:
-        """The calm run of the same script: its latency, without its trouble, rules and scripts."""
+        """The calm run of the same script: without its trouble, rules and scripts."""
         return replace(self, rules=(), scripts=())
 
 

@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
+_SORTED = json.JSONEncoder(sort_keys=True)
 _LEFT_OUT = frozenset({"id", "tool_use_id", "cache_control"})
 
 
@@ -38,7 +39,7 @@ def message_key(body: object) -> str | None:
     if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
         return None
     last = _last_with_text(messages)
-    task = json.dumps(_asked(messages[: last + 1]), sort_keys=True)
+    task = _SORTED.encode(_asked(messages[: last + 1]))
     turn = sum(message.get("role") == "assistant" for message in messages[last + 1 :])
     return digest("messages", task, str(turn))
 

@@ -23,7 +23,10 @@ from mock_claude.faults.latency import Speed
 
 
 class Pace:
-    """An ASGI ``send`` for one answer. ``begun`` and ``done`` are called once, before the bytes."""
+    """An ASGI ``send`` for one answer. ``begun`` and ``done`` are called once, before the bytes.
+
+    ``add_head`` adds to its head, at the moment when that leaves.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Pace:
         speed: Speed,
         begun: Callable[[Entry], None],
         done: Callable[[Entry], None],
+        add_head: Callable[[Entry], None] | None = None,
     ) -> None:
         self._receive = receive
         self._send = send
@@ -46,6 +50,7 @@ class Pace:
         self._speed = speed
         self._begun = begun
         self._done = done
+        self._add_head = add_head
         self._over = False
         self._is_plain = True  # the bytes leave as they come
         self._events = 0  # of a stream, so far
@@ -79,6 +84,8 @@ class Pace:
         self._is_plain = fault != "trickle" and not is_broken
         self._entry.status = status
         self._begun(self._entry)
+        if self._add_head is not None:
+            self._add_head(self._entry)
         await self._send(message)
 
     async def _pass_on(self, message: Message) -> None:

@@ -1,0 +1,1 @@
+"""Long bodies, read by a process of their own so that nobody waits for them."""

@@ -1,0 +1,1 @@
+"""Message batches: many requests at once, half as dear, answered later."""
