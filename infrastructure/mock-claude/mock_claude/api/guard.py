@@ -14,36 +14,36 @@ from mock_claude.errors import ApiError
 INVALID_KEY = "sk-ant-invalid"
 """A key that begins so is refused; any other will do."""
 
+_KEYS = (b"authorization", b"x-api-key")
+
 
 def key(headers: Headers) -> str:
     """The API key; ApiError 401 without one.
 
     Current SDKs send a bearer token, curl and older ones x-api-key; either will do.
     """
-    scheme, _, token = _joined(headers, "authorization").partition(" ")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    found = bearer or _joined(headers, "x-api-key").strip()
+    found = bearer or headers.get("x-api-key", "").strip()
     if not found:
         raise ApiError(401, "x-api-key header is required")
-    if found.startswith(INVALID_KEY) or _is_sent_twice(headers):
+    if found.startswith(INVALID_KEY) or _is_sent_twice(headers, *_KEYS):
         raise ApiError(401, "invalid x-api-key")
     return found
 
 
 def version(headers: Headers) -> str:
     """The API version; ApiError 400 if it is missing or unknown."""
-    if "anthropic-version" not in headers:
+    found = headers.get("anthropic-version")
+    if found is None:
         raise ApiError(400, "anthropic-version: header is required")
-    found = _joined(headers, "anthropic-version")
+    if _is_sent_twice(headers, b"anthropic-version"):
+        found = ", ".join(headers.getlist("anthropic-version"))  # as proxies pass it on
     if found not in VERSIONS:
         raise ApiError(400, f'anthropic-version: "{found}" is not a valid version')
     return found
 
 
-def _joined(headers: Headers, name: str) -> str:
-    """The header as proxies pass it on: sent twice, it is one value with a comma."""
-    return ", ".join(headers.getlist(name))
-
-
-def _is_sent_twice(headers: Headers) -> bool:
-    return any(len(headers.getlist(name)) > 1 for name in ("authorization", "x-api-key"))
+def _is_sent_twice(headers: Headers, *names: bytes) -> bool:
+    sent = [name for name, _ in headers.raw]
+    return any(sent.count(name) > 1 for name in names)
