@@ -50,18 +50,20 @@ PIECES = (
     *(r"\d", r"\w", r"\s", r"\b", r"\p{L}", r"\1", "(?:", "(?=", "(?!", "(?<n>", "(a+)+", "(.*)*"),
     *("{2,}", "{1000}", "[^a]", r"[\w-]", "(?i)", r"\u0041", "a|aa", "(a|a)*"),
 )
-TYPES = ("string", "integer", "number", "boolean", "array", "object", "null", "strin")
+TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 
 texts = st.one_of(
-    st.text(max_size=20),
+    st.text(min_size=1, max_size=20),
     st.builds(lambda unit, count: unit * count, st.sampled_from(UNITS), st.integers(1, 3_000)),
-    st.lists(st.sampled_from(UNITS), max_size=30).map("".join),
+    st.lists(st.sampled_from(UNITS), min_size=1, max_size=30).map("".join),
 )
 patterns = st.lists(st.sampled_from(PIECES), max_size=10).map("".join)
 numbers = st.one_of(
     st.integers(-5, 3_000),
     st.sampled_from((0, -1, 1e-300, 1e300, 10**30, 0.1, 1e15, 10**9)),
 )
+counts = st.integers(0, 5) | st.sampled_from((50, 1_000, 3_000, 10**9, 10**30))
+steps = st.sampled_from((1, 2, 7, 0.1, 0.5, 1e-300, 1e300, 10**30))
 junk = st.recursive(
     st.none() | st.booleans() | numbers | st.text(max_size=6),
     lambda inner: (
@@ -75,17 +77,18 @@ pointers = st.sampled_from(("#", "#/$defs/d", "#/properties/x", "#/nowhere", "ht
 def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """A schema with some keywords, mostly of the right kind."""
     known: dict[str, st.SearchStrategy[Any]] = {
-        "type": st.sampled_from(TYPES) | st.lists(st.sampled_from(TYPES), max_size=3),
+        "type": st.sampled_from(TYPES)
+        | st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True),
         "pattern": patterns,
         "format": st.sampled_from(("date", "uuid", "regex", "odd")),
         "enum": st.lists(junk, max_size=4) | st.integers(1, 2_000).map(lambda n: list(range(n))),
         "const": junk,
         "properties": st.dictionaries(st.sampled_from(("x", "y", "a" * 99)), inner, max_size=3),
-        "required": st.lists(st.sampled_from(("x", "y", "z")), max_size=3),
+        "required": st.lists(st.sampled_from(("x", "y", "z")), max_size=3, unique=True),
         "patternProperties": st.dictionaries(patterns, inner, max_size=2),
         "additionalProperties": inner | st.booleans(),
         "items": inner,
-        "prefixItems": st.lists(inner, max_size=3),
+        "prefixItems": st.lists(inner, min_size=1, max_size=3),
         "uniqueItems": st.booleans(),
         "$ref": pointers,
         "$defs": st.fixed_dictionaries({"d": inner}),
@@ -93,11 +96,12 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
         "default": junk,
     }
     for name in ("allOf", "anyOf", "oneOf"):
-        known[name] = st.lists(inner, max_size=3)
+        known[name] = st.lists(inner, min_size=1, max_size=3)
     for name in ("Length", "Items", "Properties"):
-        known |= {f"min{name}": numbers, f"max{name}": numbers}
-    for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"):
+        known |= {f"min{name}": counts, f"max{name}": counts}
+    for name in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
         known[name] = numbers
+    known["multipleOf"] = steps
     right = st.fixed_dictionaries({}, optional=known)
     return right | st.builds(
         lambda a, b, c: {**a, b: c}, right, st.sampled_from(sorted(known)), junk
@@ -107,8 +111,14 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 schemas = st.recursive(
     st.booleans() | keywords(st.just({"type": "string"})), keywords, max_leaves=6
 )
+AT_TOP = ("type", "allOf", "anyOf", "oneOf", "properties")
 objects = st.builds(
-    lambda schema, x: {"type": "object", "properties": {"x": x}, "required": ["x"], **schema},
+    lambda schema, x: {
+        "required": ["x"],
+        **{key: value for key, value in schema.items() if key not in AT_TOP},
+        "type": "object",
+        "properties": {"x": x},
+    },
     schemas.filter(lambda schema: isinstance(schema, dict)) | st.just({}),
     schemas,
 )
@@ -210,13 +220,13 @@ likely = st.builds(
 headers = st.fixed_dictionaries(
     {},
     optional={
-        "anthropic-beta": st.sampled_from((BETAS, BETAS + ",x", ",", "a" * 300)),
+        "anthropic-beta": st.sampled_from((*(BETAS,) * 6, BETAS + ",x", "a" * 300)),
         "traceparent": st.text("0123456789abcdef-", min_size=50, max_size=60),
         "x-request-id": st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30),
     },
 )
 wheres = st.sampled_from(
-    (paths.MESSAGES, paths.MESSAGES, paths.COUNT_TOKENS, paths.LENIENT + paths.MESSAGES)
+    (*(paths.MESSAGES,) * 4, paths.COUNT_TOKENS, paths.LENIENT + paths.MESSAGES)
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -18,6 +19,12 @@ SCRIPTS = re.findall(r"^```toml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 @pytest.mark.parametrize("text", SCRIPTS)
 def test_every_script_shown_is_one(text: str) -> None:
     assert FaultScript.parse(text) != FaultScript()
+
+
+def test_the_rule_of_a_stage_shown_is_one() -> None:
+    (shown,) = re.findall(r"^```json\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (rule,) = FaultScript.from_json(json.loads(shown)).rules
+    assert (rule.stage, rule.caller) == ("rank", "python-httpx/*")
 
 
 def test_all_of_them_together_are_one() -> None:

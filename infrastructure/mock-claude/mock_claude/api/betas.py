@@ -65,6 +65,8 @@ _TOOLS = {
 def asked(headers: Headers) -> tuple[str, ...]:
     """The betas that a request names, each once. ApiError 400 for an unknown one."""
     lines = headers.getlist("anthropic-beta")
+    if not lines:
+        return ()
     values = dict.fromkeys(each.strip() for line in lines for each in line.split(","))
     named = tuple(filter(None, values))
     unknown = [each for each in named if each not in KNOWN]
@@ -85,6 +87,8 @@ def plain(raw: dict[str, object], betas: Sequence[str]) -> dict[str, object]:
         return any(each.startswith(tuple(beginnings)) for each in betas)
 
     _check_tools(raw.get("tools"), opened)
+    if not betas:
+        return raw
     kept = dict(raw)
     for name, (beginnings, shape) in _PARAMETERS.items():
         if name in raw and opened(beginnings):
@@ -116,7 +120,9 @@ def _without_turns_own(kept: dict[str, object]) -> None:
 
 def _check_tools(tools: object, opened: Callable[[Sequence[str]], bool]) -> None:
     for place, tool in enumerate(tools if isinstance(tools, list) else ()):
-        kind = str(tool.get("type")) if isinstance(tool, dict) else ""
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if not isinstance(kind, str):
+            continue
         bare = kind.rpartition("_")[0] if kind[-8:].isdecimal() else kind
         if bare in _TOOLS and not opened(_TOOLS[bare]):
             raise ApiError(

@@ -50,25 +50,28 @@ def _out_of_order(path: str) -> ApiError:
 
 def check_texts(request: Prompt, system_is_list: bool) -> None:
     """ApiError 400 for an empty text with a mark, or an empty block of the system prompt."""
-    texts = list(_texts("system", request.system))
+    for path in _empty_marked("system", request.system):
+        raise ApiError(400, f"{path}: cache_control cannot be set for empty text blocks")
     for place, message in enumerate(request.messages):
-        texts += _texts(f"messages.{place}.content", message.content)
-    for path, text in texts:
-        if not text.text and text.cache_control is not None:
-            raise ApiError(400, f"{path}.text: cache_control cannot be set for empty text blocks")
+        for path in _empty_marked("messages", message.content):
+            within = f"messages.{place}.content{path.removeprefix('messages')}"
+            raise ApiError(400, f"{within}: cache_control cannot be set for empty text blocks")
     if system_is_list and any(not text.text for text in request.system):
         raise ApiError(400, "system: text content blocks must be non-empty")
 
 
-def _texts(path: str, blocks: Sequence[object]) -> Iterator[tuple[str, Text]]:
-    """Every text block with its path, also within results and documents."""
+def _empty_marked(path: str, blocks: Sequence[object]) -> Iterator[str]:
+    """The path of every empty text with a mark, also within results and documents."""
     for place, block in enumerate(blocks):
         if isinstance(block, Text):
-            yield f"{path}.{place}", block
-        if isinstance(block, ToolResult | SearchResult):
-            yield from _texts(f"{path}.{place}.{block.type}.content", block.content)
-        if isinstance(block, Document) and isinstance(block.source, Blocks):
-            yield from _texts(f"{path}.{place}.document.source.content", block.source.content)
+            if not block.text and block.cache_control is not None:
+                yield f"{path}.{place}.text"
+        elif isinstance(block, ToolResult | SearchResult):
+            yield from _empty_marked(f"{path}.{place}.{block.type}.content", block.content)
+        elif isinstance(block, Document) and isinstance(block.source, Blocks):
+            yield from _empty_marked(
+                f"{path}.{place}.document.source.content", block.source.content
+            )
 
 
 def _check_automatic(request: Prompt, automatic: CacheControl, marks: Sequence[Mark]) -> None:

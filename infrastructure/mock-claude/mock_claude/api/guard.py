@@ -6,6 +6,8 @@ refusals as in the documentation, or as the API is known to send them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.datastructures import Headers
 
 from mock_claude.api.validation import VERSIONS
@@ -14,6 +16,7 @@ from mock_claude.errors import ApiError
 INVALID_KEY = "sk-ant-invalid"
 """A key that begins so is refused; any other will do."""
 _BETWEEN = ", "  # the values of a header that was sent twice; no key holds it
+_KEYS = (b"authorization", b"x-api-key")
 
 
 def key(headers: Headers) -> str:
@@ -21,7 +24,7 @@ def key(headers: Headers) -> str:
 
     Current SDKs send a bearer token, curl and older ones x-api-key; either will do.
     """
-    found = sent_key(headers)
+    found = sent_key(headers.raw)
     check_key(found)
     return found
 
@@ -34,23 +37,30 @@ def check_key(key: str) -> None:
         raise ApiError(401, "invalid x-api-key")
 
 
-def sent_key(headers: Headers) -> str:
-    """The API key as it was sent; empty if there is none."""
-    scheme, _, token = _joined(headers, "authorization").partition(" ")
+def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The API key as it was sent; empty if there is none. Names of headers are in lower case."""
+    sent: dict[bytes, list[str]] = {name: [] for name in _KEYS}
+    for name, value in headers:
+        if name in sent:
+            sent[name].append(value.decode("latin-1"))
+    authorization, key = (_BETWEEN.join(values) for values in sent.values())
+    scheme, _, token = authorization.partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
-    return bearer or _joined(headers, "x-api-key").strip()
+    return bearer or key.strip()
 
 
 def version(headers: Headers) -> str:
     """The API version; ApiError 400 if it is missing or unknown."""
-    if "anthropic-version" not in headers:
+    found = headers.get("anthropic-version")
+    if found is None:
         raise ApiError(400, "anthropic-version: header is required")
-    found = _joined(headers, "anthropic-version")
+    if _is_sent_twice(headers, b"anthropic-version"):
+        found = ", ".join(headers.getlist("anthropic-version"))  # as proxies pass it on
     if found not in VERSIONS:
         raise ApiError(400, f'anthropic-version: "{found}" is not a valid version')
     return found
 
 
-def _joined(headers: Headers, name: str) -> str:
-    """The header as proxies pass it on: sent twice, it is one value with a comma."""
-    return _BETWEEN.join(headers.getlist(name))
+def _is_sent_twice(headers: Headers, *names: bytes) -> bool:
+    sent = [name for name, _ in headers.raw]
+    return any(sent.count(name) > 1 for name in names)

@@ -21,16 +21,19 @@ def is_valid(schema: object) -> bool:
         left -= 1
         if isinstance(part, bool):
             continue
-        if not isinstance(part, Mapping) or not all(map(_is_right, part, part.values())):
+        if not isinstance(part, dict):
             return False
-        waiting.extend(parts(part))
+        for keyword, value in part.items():
+            check = _CHECKS.get(keyword)
+            if check is not None and not check(value):
+                return False
+            if keyword in _SCHEMAS:
+                waiting.append(value)
+            elif keyword in _LISTS:
+                waiting.extend(value)
+            elif keyword in _MAPS:
+                waiting.extend(value.values())
     return True
-
-
-def parts(schema: Mapping[str, object]) -> Iterator[object]:
-    """The schemas right within a valid one."""
-    for _, part in named_parts(schema):
-        yield part
 
 
 def named_parts(schema: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -42,11 +45,6 @@ def named_parts(schema: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield from ((f"{key}.{number}", each) for number, each in enumerate(value))
         elif key in _MAPS and isinstance(value, Mapping):
             yield from ((f"{key}.{name}", each) for name, each in value.items())
-
-
-def _is_right(keyword: str, value: object) -> bool:
-    check = _CHECKS.get(keyword)
-    return check is None or check(value)
 
 
 def _is_number(value: object) -> bool:
@@ -117,10 +115,10 @@ def _checks() -> Mapping[str, Callable[[object], bool]]:
         ("required", _is_names),
         ("type", _is_type),
         (" ".join(_LISTS), lambda value: isinstance(value, list) and value != []),
-        (" ".join(_MAPS), _of(Mapping)),
+        (" ".join(_MAPS), _of(dict)),
         (
             "dependentRequired",
-            lambda value: isinstance(value, Mapping) and all(map(_is_names, value.values())),
+            lambda value: isinstance(value, dict) and all(map(_is_names, value.values())),
         ),
     ]
     return {name: check for names, check in kinds for name in names.split()}

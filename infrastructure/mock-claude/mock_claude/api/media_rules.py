@@ -8,7 +8,7 @@ as the API sends them.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mock_claude.api.blocks import (
     Base64Image,
@@ -27,27 +27,27 @@ _PDF_WITHIN = 1024  # bytes in which a PDF's mark must stand
 def check(request: Prompt) -> None:
     """ApiError 400 with the first one that is not."""
     for place, message in enumerate(request.messages):
-        for path, block in _all(f"messages.{place}.content", message.content):
-            if isinstance(block, Image) and isinstance(block.source, Base64Image):
-                _check_image(f"{path}.image.source.base64", block.source)
-            if isinstance(block, Document) and isinstance(block.source, Base64Pdf):
-                data = _decoded(f"{path}.document.source.base64", block.source.data)
-                if b"%PDF-" not in data[:_PDF_WITHIN]:
-                    raise ApiError(
-                        400,
-                        f"{path}.document.source.base64.data: The PDF specified was not valid.",
-                    )
+        _check_all(f"messages.{place}.content", message.content)
 
 
-def _all(path: str, blocks: Sequence[object]) -> Iterator[tuple[str, object]]:
-    """Every block with its path, also within results and documents."""
+def _check_all(path: str, blocks: Sequence[object]) -> None:
+    """All blocks, also within results and documents."""
     for place, block in enumerate(blocks):
-        yield f"{path}.{place}", block
         if isinstance(block, ToolResult):
-            yield from _all(f"{path}.{place}.tool_result.content", block.content)
-        if isinstance(block, Document) and isinstance(block.source, Blocks):
-            inner = f"{path}.{place}.document.source.content.content"
-            yield from _all(inner, block.source.content)
+            _check_all(f"{path}.{place}.tool_result.content", block.content)
+        elif isinstance(block, Image) and isinstance(block.source, Base64Image):
+            _check_image(f"{path}.{place}.image.source.base64", block.source)
+        elif isinstance(block, Document):
+            _check_document(f"{path}.{place}.document.source", block.source)
+
+
+def _check_document(path: str, source: object) -> None:
+    if isinstance(source, Blocks):
+        _check_all(f"{path}.content.content", source.content)
+    elif isinstance(source, Base64Pdf):
+        data = _decoded(f"{path}.base64", source.data)
+        if b"%PDF-" not in data[:_PDF_WITHIN]:
+            raise ApiError(400, f"{path}.base64.data: The PDF specified was not valid.")
 
 
 def _check_image(path: str, source: Base64Image) -> None:

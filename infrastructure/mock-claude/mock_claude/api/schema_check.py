@@ -66,9 +66,12 @@ def _is_large(root: object) -> bool:
     left, waiting = _MOST_PARTS, [root]
     while waiting and left > 0:
         part = waiting.pop()
-        if isinstance(part, Mapping | list):
+        if isinstance(part, dict):
             left -= len(part)
-            waiting.extend(part.values() if isinstance(part, Mapping) else part)
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            left -= len(part)
+            waiting.extend(part)
     return left <= 0
 
 
@@ -89,8 +92,11 @@ class Checker:
 
     def step(self, *parts: object) -> None:
         """One more step is done, or more if these parts are long."""
-        sizes = (len(part) for part in parts if isinstance(part, Mapping | list | str))
-        self.effort.step(1 + sum(sizes) // _PARTS_PER_STEP)
+        size = 0
+        for part in parts:
+            if isinstance(part, (dict, list, str)):
+                size += len(part)
+        self.effort.step(1 + size // _PARTS_PER_STEP)
 
     def resolved(self, schema: Schema) -> Schema:
         """The schema with its ``$ref`` followed; keywords beside the ``$ref`` stay."""
@@ -122,13 +128,14 @@ class Checker:
 
     def fits(self, schema: object, value: object, depth: int = 0) -> bool:
         """Whether ``value`` fits ``schema``, a part of the root."""
-        self.step()
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
+            self.effort.step()
             return schema is not False
         if depth > DEEPEST or self.is_tired:
             return True
-        schema = self.resolved(schema)
-        self.step(schema, *schema.values())
+        if "$ref" in schema:
+            schema = self.resolved(schema)
+        self.step(schema, None if isinstance(value, str) else value, *schema.values())
 
         def inner(part: object, item: object) -> bool:
             return self.fits(part, item, depth + 1)
@@ -148,7 +155,6 @@ class Checker:
         self, schema: Schema, value: object, inner: Callable[[object, object], bool]
     ) -> bool:
         """What only texts, only arrays, only objects or only numbers are asked."""
-        self.step(value if isinstance(value, Mapping | list) else None)
         if isinstance(value, str):
             return _sized(schema, "Length", len(value)) and self.matches(schema, value)
         if isinstance(value, list):

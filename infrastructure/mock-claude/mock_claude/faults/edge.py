@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -68,7 +67,7 @@ class Edge:
         path = scope["path"]
         if path not in paths.SERVICES:
             entry.account = stage.accounts.tenants.of(
-                guard.sent_key(Headers(scope=scope)), stage.script.accounts
+                guard.sent_key(scope["headers"]), stage.script.accounts
             )
         stage.accounts.limits.set(stage.script.limits)
         if is_long(scope, data, most):

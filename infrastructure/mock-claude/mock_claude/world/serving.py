@@ -56,11 +56,11 @@ async def serve(
     state = request.scope["state"]
     entry: Entry = state["entry"]
     fault: StageFault | None = state.get(STATE)
-    path, now_ns = request.url.path, telemetry.now_ns
-    visit = Visit(service, request.method, path, entry.request_id, entry.correlation, now_ns())
+    path, now_ns = request.scope["path"], telemetry.now_ns
+    request_id = entry.correlation.x_request_id or entry.request_id
+    visit = Visit(service, request.method, path, request_id, entry.correlation, now_ns())
     answer = await _answered(visit, fault, steps(world, dict(request.query_params)), now_ns)
     telemetry.closed(visit, answer.status_code)
-    answer.headers["x-request-id"] = entry.correlation.x_request_id or entry.request_id
     return answer
 
 
@@ -78,12 +78,13 @@ async def _answered(
             _end_stage(visit, now_ns())
             if status >= 400 or "error" in body:
                 _blame(visit, _reason(body))
-            return json_answer(body, status)
+            return json_answer(body, status, {"x-request-id": visit.request_id})
         _end_stage(visit, now_ns())
         visit.stages.append(Stage(name, now_ns()))
         if fault is not None and fault.stage == name:
             failure = await _hit(visit, fault)
             if failure is not None:
+                failure.headers["x-request-id"] = visit.request_id
                 _end_stage(visit, now_ns())
                 return failure
 

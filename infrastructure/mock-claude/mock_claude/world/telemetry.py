@@ -38,6 +38,7 @@ class Visit:
     method: str
     path: str
     request_id: str
+    """The caller's own, or else the one that it got here."""
     correlation: Correlation
     began_ns: int
     stages: list[Stage] = field(default_factory=list)
@@ -116,7 +117,7 @@ class Telemetry:
             "method": visit.method,
             "path": visit.path,
             "status": status,
-            "request_id": visit.correlation.x_request_id or visit.request_id,
+            "request_id": visit.request_id,
             "trace_id": trace_id,
             "span_id": span_id,
             "stage": visit.stage,
@@ -149,7 +150,7 @@ def _server_attributes(visit: Visit, status: int) -> dict[str, object]:
         "url.path": visit.path,
         "http.route": visit.path,
         "http.response.status_code": status,
-        "request.id": visit.correlation.x_request_id or visit.request_id,
+        "request.id": visit.request_id,
         "error.type": str(status) if status >= 500 else None,
     }
 
