@@ -15,12 +15,11 @@ from starlette.responses import Response
 from mock_claude.accounts.accounts import Accounts, cost_usd
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import (
-    cache_rules,
     catalog,
+    checks,
     fitting,
     guard,
     model_rules,
-    request_rules,
     shapes,
     thinking,
     turn,
@@ -28,7 +27,6 @@ from mock_claude.api import (
     wire,
 )
 from mock_claude.api.http_answers import EventStream, json_answer
-from mock_claude.errors import ApiError
 from mock_claude.faults.intake import Body
 from mock_claude.model.reply import Reply, Shape
 
@@ -40,22 +38,11 @@ def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     raw, version = _open(request)
     body: Body = request.state.body
     if body.checked:
-        return answer(request, raw, _model(str(raw["model"])), reply_to, accounts)
-    model = check_create(raw, version)
+        return answer(request, raw, checks.model_of(str(raw["model"])), reply_to, accounts)
+    model = checks.check_create(raw, version)
     if _may_be_long(request, model):
         model_rules.check_prompt_size(accounts.preview(raw), model)
     return answer(request, raw, model, reply_to, accounts)
-
-
-def check_create(raw: dict[str, object], version: str) -> catalog.Model:
-    """The model that a request for a message asks; ApiError with the first thing wrong in it."""
-    asked = validation.check_body(raw, version)
-    model = _model(asked.model)
-    request_rules.check(asked)
-    request_rules.check_stop_sequences(asked.stop_sequences)
-    cache_rules.check(asked)
-    model_rules.check(asked, model)
-    return model
 
 
 def count_tokens(request: Request, accounts: Accounts) -> Response:
@@ -63,17 +50,8 @@ def count_tokens(request: Request, accounts: Accounts) -> Response:
     raw, version = _open(request)
     body: Body = request.state.body
     if not body.checked:
-        check_count(raw, version)
+        checks.check_count(raw, version)
     return counted(request, raw, accounts)
-
-
-def check_count(raw: dict[str, object], version: str) -> None:
-    """ApiError with the first thing that is wrong in a request to count tokens."""
-    asked = validation.check_prompt(raw, version)
-    model = _model(asked.model)
-    request_rules.check(asked)
-    cache_rules.check(asked)
-    model_rules.check(asked, model)
 
 
 def counted(request: Request, raw: Mapping[str, object], accounts: Accounts) -> Response:
@@ -158,13 +136,6 @@ def _open(request: Request) -> tuple[dict[str, object], str]:
     if body.refusal is not None:
         raise body.refusal
     return validation.as_object(body.json), version
-
-
-def _model(model_id: str) -> catalog.Model:
-    model = catalog.lookup(model_id)
-    if model is None:
-        raise ApiError(404, f"model: {model_id}")
-    return model
 
 
 def _may_be_long(request: Request, model: catalog.Model) -> bool:
