@@ -38,7 +38,7 @@ def post(sim: Simulator, path: str, text: str, headers: dict[str, str]) -> tuple
 
 
 BATCH = [{"custom_id": "a", "params": body()}, {"custom_id": "b", "params": {}}]
-LONG_IMAGE = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo" + "A" * 400_001}
+LONG_IMAGE = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo" + "A" * 1_100_001}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ async def test_a_short_request_passes_a_long_one_by() -> None:
         Simulator() as sim,
         httpx.AsyncClient(base_url=sim.url, headers=HEADERS, timeout=60) as http,
     ):
-        many = json.dumps(body(messages=[{"role": "user", "content": "x"}] * 15_000, odd=1))
+        many = json.dumps(body(messages=[{"role": "user", "content": "x"}] * 40_000, odd=1))
         long = asyncio.create_task(http.post(paths.MESSAGES, content=many))
         while not sim.in_flight:  # noqa: ASYNC110 (the server shares no event)
             await asyncio.sleep(0)
@@ -169,7 +169,7 @@ async def test_the_process_is_replaced_when_it_dies_and_ends_with_the_server() -
 async def test_a_body_in_hand_does_not_keep_the_server() -> None:
     async with httpx.AsyncClient(headers=HEADERS, timeout=60) as http:
         async with Simulator() as sim:
-            many = json.dumps(body(messages=[{"role": "user", "content": "x"}] * 15_000, odd=1))
+            many = json.dumps(body(messages=[{"role": "user", "content": "x"}] * 40_000, odd=1))
             long = asyncio.create_task(http.post(sim.url + paths.MESSAGES, content=many))
             while process_of(sim) is None:  # noqa: ASYNC110 (it shares no event)
                 await asyncio.sleep(0)

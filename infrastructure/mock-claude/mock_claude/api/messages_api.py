@@ -7,7 +7,7 @@ billed. Whatever refuses raises ApiError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,23 +16,18 @@ from mock_claude.accounts.accounts import Accounts, cost_usd
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import (
     betas,
-    cache_rules,
     catalog,
+    checks,
     fitting,
     guard,
-    media_rules,
     model_rules,
-    request_rules,
-    schema_rules,
     shapes,
     thinking,
-    thinking_rules,
     turn,
     validation,
     wire,
 )
 from mock_claude.api.http_answers import EventStream, json_answer
-from mock_claude.errors import ApiError
 from mock_claude.faults.intake import Body
 from mock_claude.model.reply import Reply, Shape
 
@@ -45,26 +40,11 @@ def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     raw = betas.plain(given, named)
     body: Body = request.state.body
     if body.checked:
-        return answer(request, raw, _model(str(raw["model"])), reply_to, accounts)
-    model = check_create(given, version, named)
+        return answer(request, raw, checks.model_of(str(raw["model"])), reply_to, accounts)
+    model = checks.check_create(given, version, named)
     if _may_be_long(request, model):
         model_rules.check_prompt_size(accounts.preview(raw), model)
     return answer(request, raw, model, reply_to, accounts)
-
-
-def check_create(
-    given: dict[str, object], version: str, named: Sequence[str] = ()
-) -> catalog.Model:
-    """The model that a request for a message asks; ApiError with the first thing wrong in it.
-
-    ``named`` are the betas that came with it.
-    """
-    raw = betas.plain(given, named)
-    asked = validation.check_body(raw, version)
-    model = _model(asked.model)
-    _check(asked, raw, model, given)
-    request_rules.check_stop_sequences(asked.stop_sequences)
-    return model
 
 
 def count_tokens(request: Request, accounts: Accounts) -> Response:
@@ -72,35 +52,8 @@ def count_tokens(request: Request, accounts: Accounts) -> Response:
     given, version, named = _open(request)
     body: Body = request.state.body
     if not body.checked:
-        check_count(given, version, named)
+        checks.check_count(given, version, named)
     return counted(request, betas.plain(given, named), accounts)
-
-
-def check_count(given: dict[str, object], version: str, named: Sequence[str] = ()) -> None:
-    """ApiError with the first thing that is wrong in a request to count tokens."""
-    raw = betas.plain(given, named)
-    asked = validation.check_prompt(raw, version)
-    _check(asked, raw, _model(asked.model), given)
-
-
-def _check(
-    asked: validation.Prompt,
-    raw: Mapping[str, object],
-    model: catalog.Model,
-    given: Mapping[str, object],
-) -> None:
-    """ApiError 400 for the first rule across fields that is broken.
-
-    ``given`` is the body as it came, ``raw`` without what its betas open.
-    """
-    cache_rules.check_texts(asked, isinstance(raw.get("system"), list))
-    request_rules.check(asked)
-    is_old = "output_format" in given
-    schema_rules.check(raw, "output_format.schema" if is_old else schema_rules.FORMAT)
-    cache_rules.check(asked)
-    model_rules.check(asked, model)
-    thinking_rules.check(asked)
-    media_rules.check(asked)
 
 
 def counted(request: Request, raw: Mapping[str, object], accounts: Accounts) -> Response:
@@ -189,13 +142,6 @@ def _open(request: Request) -> tuple[dict[str, object], str, tuple[str, ...]]:
     if body.refusal is not None:
         raise body.refusal
     return validation.as_object(body.json), version, entry.betas
-
-
-def _model(model_id: str) -> catalog.Model:
-    model = catalog.lookup(model_id)
-    if model is None:
-        raise ApiError(404, f"model: {model_id}")
-    return model
 
 
 def _may_be_long(request: Request, model: catalog.Model) -> bool:

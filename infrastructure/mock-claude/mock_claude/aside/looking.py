@@ -20,14 +20,14 @@ from typing import IO, Any
 from pydantic_core import from_json
 
 from mock_claude.accounts.pieces import prompt_tokens
-from mock_claude.api import messages_api, model_rules
+from mock_claude.api import betas, checks, model_rules
 from mock_claude.api.catalog import Model
 from mock_claude.api.validation import VERSIONS, as_object
-from mock_claude.batches import answering, creation
+from mock_claude.batches import creation
 from mock_claude.errors import ApiError
 from mock_claude.faults import keys
 
-LONG = 256 * 1024  # bytes of a body, or of a request in a batch
+LONG = 1024 * 1024  # bytes of a body, or of a request in a batch
 MOST_VALUES = 1_000_000
 FRAME = 4 * 1024 * 1024  # bytes of a batch in one frame
 
@@ -91,11 +91,11 @@ def look(kind: str, version: str, named: Sequence[str], data: bytes) -> Iterator
         raw = as_object(body)
         if kind == "count":
             if version in VERSIONS:
-                messages_api.check_count(raw, version, named)
-            seen["tokens"] = prompt_tokens(raw)
+                checks.check_count(raw, version, named)
+            seen["tokens"] = prompt_tokens(betas.plain(raw, named))
             raw = {}
         elif kind == "message" and version in VERSIONS:
-            _check_size(raw, messages_api.check_create(raw, version, named))
+            _check_size(raw, checks.check_create(raw, version, named))
         seen["body"] = raw
     except ApiError as refusal:
         seen["refusal"] = packed(refusal)
@@ -116,7 +116,7 @@ def _batch(body: object, version: str, named: Sequence[str]) -> Iterator[Any]:
             key = keys.message_key(raw) or keys.digest("batch", line.params)
             try:
                 if version in VERSIONS:
-                    _check_size(raw, answering.check(raw, version, named))
+                    _check_size(raw, checks.check_in_batch(raw, version, named))
             except ApiError as refusal:
                 wrong = packed(refusal)
         frame.append((line.custom_id, line.params if wrong is None else b"{}", key, wrong))

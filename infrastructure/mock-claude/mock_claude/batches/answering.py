@@ -2,21 +2,19 @@
 
 This prevents a batch that succeeds with what the API would refuse. The rule: the fault script, the
 checks, the model, the prompt cache and the bill are those of POST /v1/messages, and the log holds
-each request; rate limits do not count, because batches have a queue of their own. Texts of the
-refusals that only batches know are recorded of the API (2026-09-02); the one about speed is ours.
+each request; rate limits do not count, because batches have a queue of their own.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
 from mock_claude import paths
 from mock_claude.accounts.ledger import Entry
-from mock_claude.api import betas, catalog, messages_api, shapes, wire
+from mock_claude.api import betas, catalog, checks, messages_api, shapes, wire
 from mock_claude.batches.batch import Batch
 from mock_claude.batches.creation import Line
 from mock_claude.errors import ApiError
@@ -60,23 +58,11 @@ def _message(stage: Stage, entry: Entry, batch: Batch, line: Line) -> wire.JsonO
         raise line.refusal
     model = catalog.lookup(entry.model or "") if line.key is not None else None
     if model is None:
-        model = check(raw, batch.version, batch.betas)
+        model = checks.check_in_batch(raw, batch.version, batch.betas)
     asked = betas.plain(raw, batch.betas)
     message, shape = messages_api.said(entry, asked, model, stage.reply, stage.accounts, "batch")
     stage.accounts.began(entry.usage)
     return message if shape is None else shapes.shaped(message, shape)
-
-
-def check(raw: dict[str, object], version: str, named: Sequence[str] = ()) -> catalog.Model:
-    """The model that a request asks; ApiError with the first thing that is wrong."""
-    if raw.get("stream") is True:
-        raise ApiError(400, '"stream=True" is not supported in the Message Batches API')
-    model = messages_api.check_create(raw, version, named)
-    if raw.get("max_tokens") == 0:
-        raise ApiError(400, "max_tokens: must be greater than or equal to 1")
-    if raw.get("speed") == "fast":
-        raise ApiError(400, "speed: 'fast' is not supported in the Message Batches API")
-    return model
 
 
 def _rule(stage: Stage, entry: Entry, raw: dict[str, object]) -> Rule | None:

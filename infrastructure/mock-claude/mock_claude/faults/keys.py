@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import islice
 from urllib.parse import parse_qsl
 
 _SORTED = json.JSONEncoder(sort_keys=True)
@@ -88,13 +88,14 @@ class Attempts:
 
     def __init__(self, limit: int = 100_000) -> None:
         self._limit = limit
-        self._counts: OrderedDict[str, int] = OrderedDict()
+        self._counts: dict[str, int] = {}  # the least recently asked first
 
     def next(self, key: str) -> int:
         """The number of this attempt, from 1."""
-        attempt = self._counts.get(key, 0) + 1
+        attempt = self._counts.pop(key, 0) + 1
         self._counts[key] = attempt
-        self._counts.move_to_end(key)
-        if len(self._counts) > self._limit:
-            self._counts.popitem(last=False)
+        excess = len(self._counts) - self._limit
+        if excess > 0:  # several at once: to find the first of a dict costs more, the more are gone
+            for old in list(islice(self._counts, excess + self._limit // 20)):
+                del self._counts[old]
         return attempt
