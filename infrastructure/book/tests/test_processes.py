@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -184,3 +186,28 @@ def test_a_program_is_run_to_its_end_and_its_output_and_cpu_are_told(tmp_path: P
         assert done.cpu_s > 0.05
         with pytest.raises(FileNotFoundError, match="no-such-program"):
             processes.run(["no-such-program"], tmp_path)
+
+
+def waits(pipe: Connection) -> None:
+    pipe.send(os.getpid())
+    pipe.recv()
+
+
+def test_all_children_are_killed_before_any_is_waited_for(tmp_path: Path) -> None:
+    from multiprocessing import forkserver
+
+    with Processes([], tmp_path) as processes, contextlib.ExitStack() as stack:
+        children = [stack.enter_context(processes.child("waits", waits)) for _ in range(3)]
+        ends = [os.pidfd_open(child.pipe.recv()) for child in children]
+        server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+        os.kill(server, signal.SIGSTOP)  # nobody is told of an end
+        try:
+            killing = threading.Thread(target=processes.kill_all)
+            killing.start()
+            for end in ends:
+                assert wait([end], LIMIT_S), "it still runs"
+        finally:
+            os.kill(server, signal.SIGCONT)
+            killing.join()
+            for end in ends:
+                os.close(end)

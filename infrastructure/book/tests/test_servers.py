@@ -564,6 +564,24 @@ def test_a_server_that_cannot_start_is_not_tried_on_another_port(tmp_path: Path)
     assert len(tried) == 1
 
 
+@each_program
+def test_a_tenant_is_not_dropped_first_where_its_server_ends_with_the_pool(
+    name: str, program: Any, pool: Callable[..., Servers]
+) -> None:
+    servers = pool(**{name: program})
+    dropped, kept = servers.tenant(name), servers.tenant(name)
+    for tenant in (dropped, kept):
+        write(tenant, "here")
+    dropped.drop()
+    with pytest.raises((ServiceError, redis.ResponseError)):
+        read(dropped)
+    servers._closed = True
+    kept.drop()
+    assert read(kept) == ["here"]
+    servers.close()
+    assert not listens(port_of(kept))
+
+
 def test_a_closed_pool_starts_nothing(pool: Callable[..., Servers], scratch: Path) -> None:
     servers = pool()
     servers.processes.kill_all()

@@ -51,7 +51,7 @@ def _watch(command: int, folders: Sequence[str]) -> None:
         _end_children()
         if os.getppid() != command:
             for folder in folders:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
         os._exit(0)
 
     signal.signal(getattr(signal, END), end)
@@ -78,6 +78,14 @@ def _end_children() -> None:
                 pass
         except ChildProcessError:
             return
+        time.sleep(0.01)
+
+
+def _remove(folder: str) -> None:
+    """Until it is gone: a server that ends beside us may write into it for another moment."""
+    ends = time.monotonic() + PATIENCE_S
+    while os.path.exists(folder) and time.monotonic() < ends:
+        shutil.rmtree(folder, ignore_errors=True)
         time.sleep(0.01)
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from book.stage import ending
-from book.stage.programs import Finished, run_program
+from book.stage.programs import Finished, end_of, run_program
 
 FORKS = sys.platform == "linux"
 GRACE_S = 5.0
@@ -43,7 +43,7 @@ class Child:
 
     def printed(self, last: int = 2000) -> str:
         """The last characters that the child printed; its errors come last."""
-        ends = filter(None, (_end_of(file, last) for file in (self.stdout, self.stderr)))
+        ends = filter(None, (end_of(file, last) for file in (self.stdout, self.stderr)))
         return "\n".join(ends)[-last:]
 
 
@@ -145,18 +145,14 @@ class Processes:
         """End every child and program now, with all that they started. Safe to call twice."""
         with self._lock:
             self._closed = True
-            for process in self._live:
-                _kill(process)
+            living = [process for process in self._live if process.exitcode is None]
             ends, self._at_end = self._at_end, []
+        for process in living:  # all at once: to wait for each in turn takes seconds
+            _signal(process)
         for end in ends:
             end()
-
-
-def _end_of(file: Path, last: int) -> str:
-    with contextlib.suppress(FileNotFoundError), file.open("rb") as read:
-        read.seek(max(file.stat().st_size - 4 * last, 0))  # a character has at most four bytes
-        return read.read().decode("utf-8", errors="replace").strip()[-last:]
-    return ""
+        for process in living:
+            process.join()
 
 
 def _start_fork_server(imports: Sequence[str], scratch: Path) -> None:
@@ -207,15 +203,15 @@ def _process(name: str, *args: object) -> BaseProcess:
 
 def _kill(process: BaseProcess) -> None:
     if process.exitcode is None and process.pid is not None:
-        _kill_group(process.pid)
-        process.kill()
+        _signal(process)
         process.join()
 
 
-def _kill_group(pid: int) -> None:
-    if hasattr(os, "killpg"):
+def _signal(process: BaseProcess) -> None:
+    if process.pid is not None and hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def _in_child(

@@ -5,6 +5,7 @@ Prevents a figure that leaves out what a program's own children did.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from multiprocessing.connection import Connection
@@ -27,6 +28,14 @@ def run_program(pipe: Connection, command: list[str], cwd: Path, env: dict[str, 
         pipe.send((error, 0.0))
     else:
         pipe.send((done.returncode, cpu_s()))
+
+
+def end_of(file: Path, last: int) -> str:
+    """The last characters that were printed into a file; nothing where there is none."""
+    with contextlib.suppress(FileNotFoundError), file.open("rb") as read:
+        read.seek(max(file.stat().st_size - 4 * last, 0))  # a character has at most four bytes
+        return read.read().decode("utf-8", errors="replace").strip()[-last:]
+    return ""
 
 
 def cpu_s() -> float:
