@@ -289,7 +289,7 @@ def test_an_address_that_is_none_is_refused_before_it_is_used(
         Settings.from_env()
 
 
-@pytest.mark.parametrize("url", ["http://[::1]:80/", "https://user:word@proxy.corp:8443/v1?x=1"])
+@pytest.mark.parametrize("url", ["http://[::1]:80/", "https://user@proxy.corp:8443/v1?x=1"])
 async def test_an_address_may_have_a_port_a_user_and_a_path(url: str, settings: Settings) -> None:
     async with Agent(settings.model_copy(update={"anthropic_base_url": url})) as agent:
         assert (
