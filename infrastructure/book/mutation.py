@@ -47,6 +47,14 @@ TESTS = {
 KILLED = ("killed", "timeout")
 # mutmut waits multiplier * (what the tests take + constant) seconds: enough on a busy machine too.
 PATIENCE = {"timeout_multiplier": 4.0, "timeout_constant": 2.0}
+# A busy machine must not fail the tests before anything is changed. (`book test` says it, too.)
+NO_LIMITS = """
+
+import hypothesis
+
+hypothesis.settings.register_profile("mutation", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("mutation")
+"""
 DONE = re.compile(r"(\d+)/(\d+)  ")  # in mutmut's line of progress
 
 
@@ -65,6 +73,8 @@ def prepare(folder: Path, book: Book, chapter: Chapter, module: str) -> None:
     shared = [path for path in tests[0].parent.glob("*.py") if not path.name.startswith("test_")]
     for file in (*tests, *shared):
         shutil.copy(file, folder / "tests")
+    with (folder / "tests" / "conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write(NO_LIMITS)
     project = tomllib.loads((book.root / "pyproject.toml").read_text(encoding="utf-8"))
     mutmut = {
         "source_paths": [package],
@@ -169,12 +179,20 @@ def run(book: Book, chapter: Chapter, options: argparse.Namespace) -> int:
     if unknown := set(options.module or ()) - set(known):
         valid = ", ".join(known)
         raise CannotRunError(f"there is no module {', '.join(sorted(unknown))}. Valid: {valid}")
-    total = Counter[str]()
+    total, failed = Counter[str](), 0
     for module in options.module or known:
-        counts, diffs = judge(book, chapter, module, options)
+        try:
+            counts, diffs = judge(book, chapter, module, options)
+        except CannotRunError as problem:  # the others can be judged all the same
+            sys.stderr.write(f"mutation: {module}: {problem}\n")
+            failed += 1
+            continue
         sys.stdout.write("".join([line_of(module, counts), *diffs]))
         sys.stdout.flush()
         total += counts
+    if failed:
+        sys.stderr.write(f"mutation: {failed} of the modules could not be judged\n")
+        return 2
     is_met = percent(total) >= options.least
     sys.stdout.write(line_of("all", total))
     sys.stdout.write(f"at least {options.least:g} %: {'met' if is_met else 'MISSED'}\n")

@@ -1263,6 +1263,18 @@ async def test_twice_the_mean_time_of_an_answer_is_enough_patience() -> None:
 
 
 @in_jumping_time
+async def test_one_slow_answer_does_not_make_a_hurried_caller_of_a_patient_one() -> None:
+    slow = Slow(0.5)
+    assert [await slow.ask(within_s=90) for _ in range(20)] == ["answered"] * 20
+    slow.takes_s = 10
+    assert await slow.ask(within_s=90) == "answered"
+    slow.takes_s = 10_000
+    for _ in range(25):
+        await slow.ask(within_s=6)  # twice the mean is 4.8 s, twice the last answer 20 s
+    assert slow.breaker.state("search") == "open"
+
+
+@in_jumping_time
 async def test_a_call_that_the_deadline_left_no_time_to_send_does_not_count() -> None:
     slow = Slow(10_000)
     assert [await slow.ask(within_s=0.04) for _ in range(60)] == ["DeadlineExceeded"] * 60

@@ -277,6 +277,26 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
     assert "sk-ant-pasted-here" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://a\nb", "http://a b", "http://a:b", "http://a/\x07", "http://[", "http://", "a.b"],
+)
+def test_an_address_that_is_none_is_refused_before_it_is_used(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+    with pytest.raises(SettingsError, match=r"ANTHROPIC_BASE_URL: .*pattern"):
+        Settings.from_env()
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:80/", "https://user@proxy.corp:8443/v1?x=1"])
+async def test_an_address_may_have_a_port_a_user_and_a_path(url: str, settings: Settings) -> None:
+    async with Agent(settings.model_copy(update={"anthropic_base_url": url})) as agent:
+        assert (
+            Settings(anthropic_base_url=url).anthropic_base_url == agent.settings.anthropic_base_url
+        )
+
+
 def test_the_example_file_lists_every_setting() -> None:
     example = (HERE / ".env.example").read_text(encoding="utf-8")
     assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) == Settings.variables()

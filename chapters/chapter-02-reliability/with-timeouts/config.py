@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from reliability import BreakerSettings, RetrySettings, TimeoutSettings
 
 HERE = Path(__file__).resolve().parent
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
+Url = Annotated[str, Field(pattern=r"^https?://(\S+@)?([\w.-]+|\[[:\w]+\])(:\d{1,5})?(/[!-~]*)?$")]
 # What Kubernetes sets in each pod for a Service called agent, agent-api or the like: not ours.
 KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)=|(?i:PORT(_\d+_|=)(TCP|UDP|SCTP)[_=:]))")
 
