@@ -114,6 +114,7 @@ NOW = (
     "I only know the temperature (in °C) and the wind now; "
     "I do not convert, compare or reckon with them."
 )
+ALL_NOTES = "I only read out all notes; I do not search, count, change or delete them."
 _CAN = (
     "I can calculate, look things up, tell the weather now, and save and read notes; "
     "offline I am a set of rules, not Claude."
@@ -136,6 +137,16 @@ _THANKS = re.compile(
     r"(?:many\s)?(?:thanks|thank\syou|thx|cheers)\b(?:[\s,.!]+(?!now|and|what|then)[\w'\u2019]+){0,4}[\s.!]*",
     re.IGNORECASE,
 )
+_FAREWELL = re.compile(
+    r"(?:good\s?)?(?:bye|night)(?:\s(?:bye|for\snow|claude))?\W*|see\s(?:you|ya)(?:\slater|\ssoon)?\W*",
+    re.IGNORECASE,
+)
+_ASKS_WHAT_I_CAN = re.compile(
+    r"(?:(?:hi|hello|hey|so|ok|please)[\s,!.]+)*(?:help(?:\sme)?|(?:and\s)?what\s(?:else\s)?(?:can|could|do)\s(?:you|u)"
+    r"\s(?:do|help(?:\sme)?\s?(?:with)?)|(?:and\s)?how\scan\syou\shelp(?:\sme)?|what\sare\syou\s(?:able\sto\sdo|capable\sof|"
+    r"good\s(?:at|for))|what\stools\sdo\syou\shave|what\sare\syour\s(?:tools|capabilities))\W*",
+    re.IGNORECASE,
+)
 _OF_ITSELF = re.compile(r"(?:I|Name\sa\scity|Hello|You\sare\swelcome)\b")
 
 
@@ -155,6 +166,10 @@ def small_talk(task: str, *, has_tools: bool) -> str:
             return f"{words.capitalize()}!" if _GREETING.fullmatch(words) else words
     if _THANKS.fullmatch(task):
         return "You are welcome."
+    if _FAREWELL.fullmatch(task):
+        return "Goodbye!"
+    if has_tools and _ASKS_WHAT_I_CAN.fullmatch(task):
+        return _CAN
     greets = _GREETING.match(task)
     if not has_tools:
         hello = "Hello! " if greets else ""

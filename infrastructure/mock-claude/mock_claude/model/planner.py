@@ -244,5 +244,7 @@ def reply_to(request: Mapping[str, object]) -> Reply:
     sentences = [outcome.said for outcome in outcomes]
     if any(isinstance(wish, (Weather, CapitalWeather)) and wish.asks_more for wish in plan.wishes):
         sentences.append(answers.NOW)
+    if any(isinstance(wish, Read) and wish.asks_more for wish in plan.wishes):
+        sentences.append(answers.ALL_NOTES)
     said = "\n".join(dict.fromkeys(filter(None, sentences)))
     return Reply(said or answers.small_talk(conversation.task, has_tools=bool(tools.schemas)))

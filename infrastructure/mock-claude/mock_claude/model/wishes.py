@@ -62,9 +62,13 @@ class Save:
 
 @dataclass(frozen=True)
 class Read:
-    """Reading all notes, once what stands before it in the task is saved."""
+    """Reading all notes, once what stands before it in the task is saved.
+
+    ``asks_more`` says that the words ask for some of them, or for their number.
+    """
 
     after: tuple[Save, ...] = ()
+    asks_more: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

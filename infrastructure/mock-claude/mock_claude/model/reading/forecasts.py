@@ -206,6 +206,7 @@ def asks_more(clause: str, found: list[Spot], quotes: Quotes) -> bool:
     nothing of it does, such as "rain", "tomorrow", "Fahrenheit" or "warmer"."""
     named = {word for spot in found for word in places.key(spot.name).split()}
     named |= {word for spot in found for word in places.key(quotes.restore(spot.name)).split()}
+    named |= {"st"} if "saint" in named else set()
     words = places.key(re.sub(QUOTED, " ", clause)).split()
     return any(
         not (

@@ -8,7 +8,7 @@ done anywhere in the task. Words of a note ("note that if it rains ...") and quo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mock_claude.model.reading import arithmetic
 from mock_claude.model.reading.courtesies import core
@@ -191,7 +191,7 @@ def granted(wishes: tuple[Wish, ...], limited: Limited) -> tuple[Wish, ...]:
     banned = [wish for wish in wishes if _tools(wish) & limited.banned]
     left = [wish for wish in wishes if wish not in banned]
     kept = [
-        Read(tuple(save for save in wish.after if save not in banned))
+        replace(wish, after=tuple(save for save in wish.after if save not in banned))
         if isinstance(wish, Read)
         else wish
         for wish in left

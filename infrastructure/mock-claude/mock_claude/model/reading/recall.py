@@ -45,6 +45,20 @@ _READS = tuple(
 )
 
 
+_PLAIN = re.compile(
+    rf"(?:{_READ_VERB}|{_READ_FILLER}|notes?|notebook|notepad|so|far|too|as|well|aloud|then|also|"
+    r"got|anything|something|am|be|been|can|could|would|like|want|would|earlier|before|already|today|"
+    r"until|after|that|this|it|them|back|yes|ok|with|make|made|took|taken|store|save|write|record|did|else|note|jotted|remember)",
+    re.IGNORECASE,
+)
+
+
+def asks_more(clause: str) -> bool:
+    """Whether a clause asks for more than all notes: "how many", "about milk", "the second"."""
+    words = re.findall(r"[\w'\u2019-]+", clause)
+    return not all(_PLAIN.fullmatch(word) for word in words)
+
+
 def reads(clause: str) -> bool:
     """Whether a clause asks for the notes."""
     return any(pattern.fullmatch(clause) for pattern in _READS)

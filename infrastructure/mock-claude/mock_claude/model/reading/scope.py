@@ -69,6 +69,13 @@ def may_be_looked_up(question: str) -> bool:
     return len(question.split()) <= _LONGEST
 
 
+def is_whole(question: str, query: str) -> bool:
+    """Whether the query is all that a question speaks of: not "HTTP stand for" of "what does HTTP
+    stand for?", nor "sky blue" of "why is the sky blue?"."""
+    ends = question.rstrip(" .?!").lower().endswith(query.lower())
+    return not (ends and _SAYS_MORE.match(question))
+
+
 def is_personal(query: str) -> bool:
     """Whether a query is about the user, the agent, or the day."""
     return bool(_PERSON.fullmatch(query))
@@ -81,6 +88,11 @@ def is_subject(query: str) -> bool:
 
 _ASKS_STILL = re.compile(
     r"^(?:who|whom|whose|what|when|where|why|how|which)\b|[\"\u201c\u201d\u00ab\u00bb`]",
+    re.IGNORECASE,
+)
+_SAYS_MORE = re.compile(
+    r"(?:what|when|where|how|who)\s(?:does|do|did|can|could|would|will|has|have|had)\b|why\b|"
+    r"(?:when|where|how)\s(?:was|were|is|are)\s.*(?:ed|en)$",
     re.IGNORECASE,
 )
 _STATEMENT = re.compile(

@@ -28,7 +28,7 @@ _TIME = re.compile(
     r"(?:for\s|on\s)?(?:this|next|the)\s(?:very\s)?(?:morning|afternoon|evening|week|weekend|minute|"
     r"instant|coming\sdays)|these\sdays|"
     r"(?:on\s|for\s|this\s|next\s)?(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
-    r"as\sof\snow|just\snow|nowadays|in\s(?:degrees?\s)?(?:celsius|fahrenheit|metric|\u00b0c)|please|"
+    r"as\sof\snow|just\snow|nowadays|in\s(?:degrees?\s)?(?:celsius|fahrenheit|metric|\u00b0?[cf])(?![\w.])|please|"
     r"like|looking|outside|outdoors|out\sthere|going\sto\sbe|for\s(?:me|us|now)|exactly|again|too|"
     r"as\swell(?!\sas)|instead|first|really)\b",
     re.IGNORECASE,
@@ -37,7 +37,7 @@ PREPOSITION = r"(?:in|for|at|of|over|around|near|across|from|on|to|between|insid
 _LED = re.compile(rf"^(?:.*?[\s:,(])??{PREPOSITION}\s+(?P<rest>\S.*)", re.IGNORECASE | re.DOTALL)
 _JOINT = re.compile(
     r"\s*(?P<comma>,|\()\s*(?:(?:and|or)\s+)?|\s+(?:and|or|as\swell\sas|plus|then|vs\.?|versus|than|"
-    r"compared\s(?:to|with)|but\salso)\s+|\s*[&/;|)]\s*",
+    r"compared\s(?:to|with)|with|against|but\salso)\s+|\s*[&/;|)]\s*",
     re.IGNORECASE,
 )
 _ITEM_LEAD = re.compile(
@@ -59,7 +59,7 @@ _THERE = re.compile(
 _NO_PLACE = re.compile(
     r"(?:i|i['\u2019](?:m|d|ll|ve)|we|you|he|she|they|please|have|find|tell|then|also|if|so|what|how|which|who|"
     r"save|store|note|write|remember|record|put|look|search|read|show|calculate|compute|general|"
-    r"detail|short|advance|case|mind)\b(?!-)",
+    r"detail|short|advance|case|mind|by)\b(?!-)",
     re.IGNORECASE,
 )
 PARTICLE = re.compile(
@@ -135,11 +135,33 @@ def spots(text: str, quotes: Quotes) -> list[Spot]:
         if is_qualifier and (places.qualifies(bare) or re.fullmatch(r"[A-Z]{2}", bare)):
             dotted = item.strip() if bare.upper().endswith(("D.C", "U.S")) else bare
             found[-1] = Spot(f"{found[-1].name}, {dotted.upper() if '.' in dotted else dotted}")
-        elif spot := _name(item, quotes):
-            found.append(Spot(spot.name, True) if capitals and spot.name else spot)
+        else:
+            for each in _in_a_row(item) or [item]:
+                if spot := _name(each, quotes):
+                    found.append(Spot(spot.name, True) if capitals and spot.name else spot)
             capitals = capitals or bool(re.search(r"\bcapitals\sof\b", item, re.IGNORECASE))
         comma = bool(joint and joint["comma"])
+    if any(places.city_named(spot.name) for spot in found):
+        found = [spot for spot in found if not _is_phrase(spot.name)]
     return list(dict.fromkeys(found))
+
+
+def _in_a_row(item: str) -> list[str]:
+    """The cities of "london paris new york", or [] if it is anything else."""
+    words, found = item.strip(" .?!").split(), list[str]()
+    while words:
+        sizes = range(min(len(words), 4), 0, -1)
+        size = next((n for n in sizes if places.city_named(" ".join(words[:n]))), 0)
+        if not size:
+            return []
+        found.append(" ".join(words[:size]))
+        words = words[size:]
+    return found
+
+
+def _is_phrase(name: str) -> bool:
+    """Whether words in a list of cities are no name: "by how much", "more or less"."""
+    return name == name.lower() and " " in name and not places.city_named(name)
 
 
 def looks_named(text: str) -> bool:

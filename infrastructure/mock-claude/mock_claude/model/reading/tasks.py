@@ -73,7 +73,7 @@ class _Reader:
         if not words:
             return
         if recall.reads(words):
-            self.found.append(Read())
+            self.found.append(Read(asks_more=recall.asks_more(words)))
             if more_asked := _AND_MORE.search(words):
                 self.found.append(Gap(more_asked[1]))
             return
@@ -103,7 +103,8 @@ class _Reader:
             if self.continues_note(polite):
                 return
             self.unread.append(words)
-            if not leads and not scope.asks_nothing(text, words) and not self.is_answered(words):
+            says = (leads and not _MANNER.match(words)) or scope.asks_nothing(text, words)
+            if not says and not self.is_answered(words):
                 self.found.append(Gap(words))
         self.note_is_open = bool(saving and saving.words and _OPEN_NOTE.search(text))
 
@@ -140,7 +141,9 @@ class _Reader:
         if found is None:
             return ()
         asked_for = questions.is_question(told)
-        named = scope.may_be_looked_up(told) and all(map(scope.is_subject, found))
+        named = scope.may_be_looked_up(told) and all(
+            scope.is_subject(query) and scope.is_whole(told, query) for query in found
+        )
         if (asked_for and not named) or any(map(scope.is_personal, found)):
             return ()
         searched = any(isinstance(wish, Search) for wish in self.found)
@@ -205,13 +208,19 @@ class _Reader:
         """The wishes with every reference resolved."""
         spoken = (spots.mentioned(clause, self.quotes) for clause in self.unread)
         open_to = tuple(self.place(spot) for spot in next(filter(None, spoken), [Spot("")]))
-        return resolve(self.found, open_to, self.quotes)
+        return resolve(self.found, open_to, self.quotes, self.context)
 
 
 _AND_MORE = re.compile(
     r"\bnotes?,?\s(?:and|then)\s(?!(?:read|show|tell|list)\b)(\S.*)", re.IGNORECASE
 )
 _START = re.compile(r"(?:take\s|the\snumber\s)*(-?\d+(?:\.\d+)?)", re.IGNORECASE)
+_MANNER = re.compile(
+    r"(?:answer|reply|respond|say|speak|write|explain|translate|format|give|convert|round)\b"
+    r"(?!\s(?:me|us|the\sfollowing|this|these|my|to|all|both)\b)|(?:in|as|with|using)\s(?!order|addition|short|case|this|my|the\sfollowing)",
+    re.IGNORECASE,
+)
+"""What says how to answer ("in French:"), which the stand-in does not follow."""
 _LONGEST = 600
 """Characters of the longest clause that can ask for a fact; a longer one is a document."""
 _MOST = 200
