@@ -152,6 +152,8 @@ _BEGINS_VERB = re.compile(
     r"(?:do|run|make|perform)\s(?:an?|some)\s(?:\w+\s){0,2}(?:search|research|look-?up)|use\s|answer\s|"
     r"(?:have|take)\sa\s(?:quick\s)?look\s|"
     r"(?:say|reply|respond|repeat|report|summari[sz]e|compare|fetch|consult|browse|ask)\b|"
+    r"(?:e-?mail|send|text|tweet|post|translate|convert|delete|remove|book|order|remind|print|forward|share|draw|"
+    r"sing|count|sort|rank)\s(?:it|that|this|them|me|us|him|her|the|my|a|an|to)\b|"
     r"(?:i['\u2019]?m|i\sam)\s(?:also\s|really\s|quite\s|very\s)*(?:curious|interested|wondering)|do\syou\sknow)",
     re.IGNORECASE,
 )

@@ -137,12 +137,10 @@ def spots(text: str, quotes: Quotes) -> list[Spot]:
             found[-1] = Spot(f"{found[-1].name}, {dotted.upper() if '.' in dotted else dotted}")
         else:
             for each in _in_a_row(item) or [item]:
-                if spot := _name(each, quotes):
+                if (spot := _name(each, quotes)) and not (found and _is_phrase(each, spot.name)):
                     found.append(Spot(spot.name, True) if capitals and spot.name else spot)
             capitals = capitals or bool(re.search(r"\bcapitals\sof\b", item, re.IGNORECASE))
         comma = bool(joint and joint["comma"])
-    if any(places.city_named(spot.name) for spot in found):
-        found = [spot for spot in found if not _is_phrase(spot.name)]
     return list(dict.fromkeys(found))
 
 
@@ -159,9 +157,9 @@ def _in_a_row(item: str) -> list[str]:
     return found
 
 
-def _is_phrase(name: str) -> bool:
-    """Whether words in a list of cities are no name: "by how much", "more or less"."""
-    return name == name.lower() and " " in name and not places.city_named(name)
+def _is_phrase(item: str, name: str) -> bool:
+    """Whether words after a first city are no name: "by how much", "email it to Bob"."""
+    return name == name.lower() and " " in item.strip() and not places.city_named(name)
 
 
 def looks_named(text: str) -> bool:
