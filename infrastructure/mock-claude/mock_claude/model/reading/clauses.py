@@ -26,7 +26,7 @@ from mock_claude.model.reading.quotes import Quotes
 _BOUNDARY = re.compile(
     r"""(?P<line>\s*\n\s*(?P<mark>[-*\u2022\u2013>]\s+|\(?\d{1,2}[.)]\s+|\(?[a-h][.)]\s+|\#+\s+
         |(?:step|task|part|item|question)\s?\d+\s*[:.)]\s*)?)
-    | (?P<stop>[.?!\u2026]+[)\]]*(?=\s|$))[^\S\n]*
+    | (?P<stop>[.?!\u2026]+[)\]]*(?=\s(?!\s?[-+*/^]\s?\d)|$))[^\S\n]*
     | (?P<semi>\s*;\s*)
     | (?P<after>\s+after\s+(?=\w+ing\s|you\s|you['\u2019]ve\s))
     | (?P<colon>:\s+)
@@ -92,7 +92,7 @@ def _joins(left: str, tail: str, right: str, bound: re.Match[str], quotes: Quote
     """Whether the piece on the right belongs to the clause on the left, whose end is ``tail``."""
     start = _start(right, quotes)
     if start == _Start.NOTHING:
-        return True
+        return not (saving.ends_with_quotation(tail) and questions.begins_order(core(right)))
     kind, joint = bound.lastgroup, bound[0].strip()
     is_noun = start == _Start.NOUN
     if joint == "plus" and arithmetic.begins(core(right)):
@@ -167,7 +167,9 @@ def split(text: str, quotes: Quotes) -> list[str]:
         elif kind == "line":
             divides = _ends_line(left, right, bound["mark"], quotes)
         else:
-            divides = kind == "semi" or not _joins(left, tail, right, bound, quotes)
+            divides = not _joins(left, tail, right, bound, quotes)
+            if kind == "semi" and not saving.takes_words(without_lead(left)):
+                divides = True
         if divides:
             close(end)
             start = bound.end()

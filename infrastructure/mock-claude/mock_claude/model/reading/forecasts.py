@@ -216,7 +216,7 @@ def asks_more(clause: str, found: list[Spot], quotes: Quotes) -> bool:
             or _PLAIN.fullmatch(word)
         )
         for word in words
-        if places.country_of_people(word) is None
+        if places.country_of_people(word) is None or "capital" not in words
     )
 
 

@@ -71,6 +71,7 @@ ADD_TO_THEM = re.compile(
 DEST_FIRST = re.compile(rf"{DEST}[\s,:]+(?P<rest>{_VERB}\s.+)", re.IGNORECASE)
 NOTE_OF = re.compile(
     r"(?:(?:add|save|write|make|create|leave)\s(?:me\s)?(?:one|another)(?:\smore)?(?=\s|:)|"
+    r"another(?=\s(?:that|saying|with)\b|\s?:)|"
     r"(?:(?:a|one|another|quick|the|my)\s)*(?:note|memo|reminder)(?:\sto\s(?:self|myself))?"
     r"(?:\s(?:should|must|has\sto|needs\sto|shall)\s(?:say|read|be|contain))?)"
     rf"(?P<link>{LITERAL}|\s(?:with|of|on|about|containing)\s).+",

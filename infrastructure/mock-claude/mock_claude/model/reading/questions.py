@@ -157,6 +157,11 @@ _BEGINS_VERB = re.compile(
     r"(?:i['\u2019]?m|i\sam)\s(?:also\s|really\s|quite\s|very\s)*(?:curious|interested|wondering)|do\syou\sknow)",
     re.IGNORECASE,
 )
+_BEGINS_ORDER = re.compile(
+    r"(?:delete|remove|erase|clear|e-?mail|send|translate|convert|count|sort|rename|replace|edit|change|print|"
+    r"forward|share|draw|sing|cancel|play|open|call|text|set|turn|book|order|remind|write|tell|make)\s\S",
+    re.IGNORECASE,
+)
 _BEGINS_NOUN = re.compile(
     rf"(?:{_KNOWLEDGE}\s(?:about|on|regarding)\s|(?:the\s)?capital(?:\scity)?\sof\s|"
     rf"(?:the\s)?{_ATTRIBUTE}\s(?:of|behind)\s|(?:the\s)?[A-Z][\w\s-]{{1,40}}['\u2019]s\s{_ATTRIBUTE}$)",
@@ -173,6 +178,11 @@ _RELATIVE = re.compile(r"(?:which|who|whose|where|whom)\b", re.IGNORECASE)
 def begins_verb(text: str) -> bool:
     """Whether a piece of text begins with a request in the imperative."""
     return bool(_BEGINS_VERB.match(text))
+
+
+def begins_order(text: str) -> bool:
+    """Whether a piece of text begins with an order that no note's words need explain."""
+    return bool(_BEGINS_ORDER.match(text))
 
 
 def begins_noun(text: str) -> bool:

@@ -86,8 +86,11 @@ def resolve(
                 if not of:
                     wishes.append(Unable(_LACKING))
                     continue
-            saves.append(Save(None, of, bool(item.saving.kinds & {"all", "both"})))
-            wishes.append(saves[-1])
+            several = bool(item.saving.kinds & {"all", "both"})
+            apart = item.saving.apart and len(of) > 1
+            new = [Save(None, (fact,)) for fact in of] if apart else [Save(None, of, several)]
+            saves.extend(new)
+            wishes.extend(new)
             since = index
     wishes = list(dict.fromkeys(wishes))
     return tuple(wishes) if any(map(_is_told, wishes)) else ()

@@ -8,7 +8,7 @@ kept word for word; what points at results ("both", "the answer") is a reference
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mock_claude.model.reading import note_forms as forms
 from mock_claude.model.reading.quotes import QUOTED, Quotes
@@ -26,6 +26,15 @@ class Saving:
     words: tuple[str, ...] = ()
     about: str = ""
     kinds: frozenset[str] = frozenset()
+    apart: bool = False
+    """Whether each fact is to have a note of its own."""
+
+
+_APART = re.compile(
+    r"\b(?:separate(?:ly)?|individual(?:ly)?|own|each|every|two|three|four|five|several|\d+)\b"
+    r"(?:\s\w+){0,3}?\snotes?\b|\b(?:separately|individually|each)\b",
+    re.IGNORECASE,
+)
 
 
 def _tidy(words: str, quotes: Quotes) -> str:
@@ -48,6 +57,8 @@ def _about(words: str, quotes: Quotes, *, several: bool = False) -> Saving | Non
     words = words.strip(" ,;:\u2013\u2014-")
     if not words or refers(words):
         return Saving(kinds=kinds(words))
+    if several and len(parts := re.split(r"\s*;\s*(?:and\s)?", words.rstrip(".!;"))) > 1:
+        return Saving(words=tuple(_tidy(part, quotes) for part in parts))
     items = re.split(r"\s*,\s*(?:and\s)?|\s(?:and|&)\s", words.rstrip(".!"))
     if len(items) > 1 and all(forms.LABEL.fullmatch(item) for item in items):
         texts = [_tidy(item, quotes) for item in items]
@@ -123,8 +134,14 @@ def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | No
     """What a clause wants saved, or None; ``surely`` if it names notes or points at results."""
     if _ASKS.match(clause):
         return None  # "is it saved?" saves nothing
+    found = _to_save(clause, quotes, surely=surely)
+    apart = bool(_APART.search(clause)) and found is not None and not found.words
+    return replace(found, apart=True) if apart and found else found
+
+
+def _to_save(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
     if match := forms.DEST_FIRST.fullmatch(clause):
-        return to_save(match["rest"], quotes)
+        return _to_save(match["rest"], quotes, surely=surely)
     if match := forms.MAKE.fullmatch(clause):
         several = clause[: match.start("rest")].endswith("notes")
         return _made(match["rest"], quotes, several=several)
@@ -218,4 +235,4 @@ def ends_with_quotation(clause: str) -> bool:
 
 def begins_saving(text: str) -> bool:
     """Whether a piece of text begins with a verb of saving."""
-    return bool(forms.SAVES.match(text))
+    return bool(forms.SAVES.match(text) or forms.MAKE.match(text))

@@ -12,7 +12,7 @@ import re
 from mock_claude.model.reading.numbers import with_digits
 from mock_claude.model.reading.quotes import QUOTED
 
-_LANGUAGE = (
+LANGUAGE = (
     r"(?:english|french|spanish|german|italian|portuguese|dutch|latin|greek|russian|polish|swedish|"
     r"norwegian|danish|finnish|turkish|arabic|hebrew|hindi|chinese|mandarin|japanese|korean|welsh|"
     r"irish|esperanto|klingon|morse(?:\scode)?|binary|hex(?:adecimal)?|octal|roman\snumerals|pig\slatin)"
@@ -36,7 +36,7 @@ _OUT = re.compile(
     r"translat\w*|pronounced?|advice|opinion|favou?rite|should|code|function|bug|error|regex|notes?|saved?|"
     r"weather|temperature|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
     r"news|latest|newest|best|worst|cheapest|hotels?|flights?|restaurants?|tickets?|right$|sentences?|words?|lines|"
-    rf"(?:in|into|to)\s{_LANGUAGE}|{_LANGUAGE}\s(?:word|for|translation))\b"
+    rf"(?:in|into|to)\s{LANGUAGE}|{LANGUAGE}\s(?:word|for|translation))\b"
     r"|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
     re.IGNORECASE,
 )

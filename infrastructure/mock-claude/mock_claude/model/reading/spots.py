@@ -28,7 +28,7 @@ _TIME = re.compile(
     r"(?:for\s|on\s)?(?:this|next|the)\s(?:very\s)?(?:morning|afternoon|evening|week|weekend|minute|"
     r"instant|coming\sdays)|these\sdays|"
     r"(?:on\s|for\s|this\s|next\s)?(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
-    r"as\sof\snow|just\snow|nowadays|in\s(?:degrees?\s)?(?:celsius|fahrenheit|metric|\u00b0?[cf])(?![\w.])|please|"
+    r"as\sof\snow|just\snow|nowadays|lately|in\s(?:degrees?\s)?(?:celsius|fahrenheit|metric|\u00b0?[cf])(?![\w.])|please|"
     r"like|looking|outside|outdoors|out\sthere|going\sto\sbe|for\s(?:me|us|now)|exactly|again|too|"
     r"as\swell(?!\sas)|instead|first|really)\b",
     re.IGNORECASE,
@@ -59,7 +59,7 @@ _THERE = re.compile(
 _NO_PLACE = re.compile(
     r"(?:i|i['\u2019](?:m|d|ll|ve)|we|you|he|she|they|please|have|find|tell|then|also|if|so|what|how|which|who|"
     r"save|store|note|write|remember|record|put|look|search|read|show|calculate|compute|general|"
-    r"detail|short|advance|case|mind|by)\b(?!-)",
+    r"detail|short|advance|case|mind|by|not)\b(?!-)",
     re.IGNORECASE,
 )
 PARTICLE = re.compile(
@@ -77,7 +77,7 @@ _AFTER_A_PLACE = re.compile(
 
 def _name(item: str, quotes: Quotes) -> Spot | None:
     """The place an item of a list names, or None if it names none."""
-    item = item.strip(" \t\n,:;?!\"'\u2019")
+    item = re.sub(r"^[^:]*:\s+", "", item).strip(" \t\n,:;?!\"'\u2019")
     while match := _ITEM_LEAD.match(item):
         item = item[match.end() :]
     if re.fullmatch(QUOTED + r"(?:['\u2019]s)?", item):
@@ -100,6 +100,10 @@ def _name(item: str, quotes: Quotes) -> Spot | None:
     has_digit = any(char.isdigit() for char in item)
     if has_digit or not any(char.isalpha() for char in item) or len(item) > 60:
         return None
+    for name, _, country in (item.rpartition(" "), item.partition(" ")):
+        is_where = places.qualifies(country) or re.fullmatch(r"[A-Z]{2}", country)
+        if places.city_named(name) and is_where and not places.city_named(item):
+            return Spot(f"{name}, {country}")  # "Paris France"
     known = places.city_named(item)
     plainly_typed = item == item.lower() or (item == item.upper() and len(item) > 3)
     return Spot(known.name if known and plainly_typed else quotes.restore(item))

@@ -103,7 +103,9 @@ class _Reader:
             if self.continues_note(polite):
                 return
             self.unread.append(words)
-            says = (leads and not _MANNER.match(words)) or scope.asks_nothing(text, words)
+            says = (leads and not _MANNER.match(words)) or (
+                scope.asks_nothing(text, words) and not _FORM.match(words)
+            )
             if not says and not self.is_answered(words):
                 self.found.append(Gap(words))
         self.note_is_open = bool(saving and saving.words and _OPEN_NOTE.search(text))
@@ -118,7 +120,9 @@ class _Reader:
         last = self.found[-1] if self.found else None
         if not self.note_is_open or not isinstance(last, Draft) or _FAREWELL.match(polite):
             return False
-        words = f"{last.saving.words[-1]}. {self.quotes.restore(polite)}"
+        said = last.saving.words[-1]
+        stop = "" if said.endswith(("!", "?", "\u2026")) else "."
+        words = f"{said}{stop} {self.quotes.restore(polite)}"
         self.found[-1] = Draft(Saving(words=(*last.saving.words[:-1], words)))
         return True
 
@@ -138,7 +142,7 @@ class _Reader:
             return tuple(Calculate(expression) for expression in expressions)
         told = re.sub(r"^(?:tell|give|show|let)\s\w+\s(?:know\s)?", "", words)
         found = questions.queries(words, self.quotes, is_reference=references.refers(told))
-        if found is None:
+        if found is None or _NOT_THAT.search(words):
             return ()
         asked_for = questions.is_question(told)
         named = scope.may_be_looked_up(told) and all(
@@ -215,12 +219,18 @@ _AND_MORE = re.compile(
     r"\bnotes?,?\s(?:and|then)\s(?!(?:read|show|tell|list)\b)(\S.*)", re.IGNORECASE
 )
 _START = re.compile(r"(?:take\s|the\snumber\s)*(-?\d+(?:\.\d+)?)", re.IGNORECASE)
+_NOT_THAT = re.compile(r",\s(?:and\s|but\s)?not\s", re.IGNORECASE)
 _MANNER = re.compile(
     r"(?:answer|reply|respond|say|speak|write|explain|translate|format|give|convert|round)\b"
     r"(?!\s(?:me|us|the\sfollowing|this|these|my|to|all|both)\b)|(?:in|as|with|using)\s(?!order|addition|short|case|this|my|the\sfollowing)",
     re.IGNORECASE,
 )
 """What says how to answer ("in French:"), which the stand-in does not follow."""
+_FORM = re.compile(
+    r"in\s(?:just\s|only\s)?(?:a|one|two|three|four|five|\d+)\s(?:\w+\s)?(?:words?|sentences?|lines?)\b|"
+    rf"in\s(?:{scope.LANGUAGE})\b|(?:as|like)\sa\s",
+    re.IGNORECASE,
+)
 _LONGEST = 600
 """Characters of the longest clause that can ask for a fact; a longer one is a document."""
 _MOST = 200

@@ -11,6 +11,7 @@ import re
 from mock_claude.model.reading.quotes import QUOTED, Quotes
 from mock_claude.model.reading.references import refers
 from mock_claude.model.reading.subjects import asked_about
+from mock_claude.world import places
 
 WHERE = (
     r"(?:on\s|through\s|in\s|using\s|over\s|across\s|with\s|via\s|from\s|at\s|of\s)?(?:the\s|your\s|a\s)?"
@@ -50,7 +51,7 @@ _OWN_PRONOUN = re.compile(
     r"(?:\s\w+){0,4}\W*",
     re.IGNORECASE,
 )
-_CAPITALS = re.compile(r"(?:the\s)?capital(?:s|\scities)\sof\s(?P<of>\S.*)", re.IGNORECASE)
+_CAPITALS = re.compile(r"(?:the\s)?capital(?:s|\scit(?:y|ies))?\sof\s(?P<of>\S.*)", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?:the|an|a)\s(?=\S)|The\s(?=[a-z])")
 _LABEL = re.compile(
     r"(?:(?:the|a|an|this|that|these|following|exact|old|famous)\s)*(?:play|film|book|song|novel|movie|"
@@ -119,7 +120,9 @@ def topics(words: str, quotes: Quotes) -> list[str]:
     if QUESTION.match(words):
         words = asked_about(_AND_WHEN.sub("", words))
     if capitals := _CAPITALS.fullmatch(words.rstrip(" .?!")):
-        return [f"capital of {country}" for country in _COMMA_OR_AND.split(capitals["of"])]
+        countries = _COMMA_OR_AND.split(capitals["of"])
+        if len(countries) > 1 and all(map(places.capital_of, countries)):
+            return [f"capital of {country}" for country in countries]
     found = (_clean(subject, quotes) for subject in _subjects(words))
     return list(dict.fromkeys(query for query in found if query))
 
