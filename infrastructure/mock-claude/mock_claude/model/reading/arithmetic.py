@@ -40,7 +40,10 @@ _GOES_ON = re.compile(
 _REPORTED = re.compile(r"^[^?]{1,40}\basked\s(?:me|us)\s(?=what\b|how\b)", re.IGNORECASE)
 _BARE_PERCENT = re.compile(r"[\d.,]+\s?(?:%|percent|per\scent)\W*", re.IGNORECASE)
 _FACTORIAL = re.compile(r"[\d)]!\s*[-+*/^)=\d]")
-_OF_ITSELF = re.compile(r"[-+]\s?\d+(?:\.\d+)?\s?%(?!\s?(?:of\b|\d))", re.IGNORECASE)
+_OF_ITSELF = re.compile(
+    r"(?:[-+]|\bplus|\bminus|\bless|\badd)\s?\S+(?:\s\w+)?\s?(?:%|\bpercent\b|\bper\scent\b)(?!\s?(?:of\b|\d))",
+    re.IGNORECASE,
+)
 
 
 def _operand(text: str, at: int, depth: int) -> tuple[int, int] | None:

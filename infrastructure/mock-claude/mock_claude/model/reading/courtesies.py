@@ -94,7 +94,7 @@ def without_lead(clause: str) -> str:
         at = match.end()
     lead, clause = clause[:at], clause[at:]
     first, space, rest = clause.partition(" ")
-    base = _GERUNDS.get(first.lower())
+    base = _GERUNDS.get(first.lower()) if lead.strip() else None
     if base is None and (first.lower() not in _AMBIGUOUS or _PERFECT.search(lead)):
         base = _PARTICIPLES.get(first.lower())
     return f"{base}{space}{rest}" if base else clause

@@ -54,7 +54,7 @@ DOWN = re.compile(
 )
 BARE = re.compile(
     r"(?P<verb>save|store|note|remember|record|keep|log|memori[sz]e|jot|write|file|capture|preserve)"
-    r"(?:\s(?:to\s)?(?P<object>\S.*))?",
+    r"(?:\s(?:to\s(?!(?-i:[A-Z])|my\b|our\b|his\b|her\b))?(?P<object>\S.*))?",
     re.IGNORECASE,
 )
 PASSIVE = re.compile(
@@ -105,5 +105,5 @@ TAKES_WORDS = re.compile(
     r"(?:\bthat\b|:|\b(?:saying|reading|stating)\b|\b(?:note|remember)\sto\b)",
     re.IGNORECASE | re.DOTALL,
 )
-HAS_DEST = re.compile(rf"\s(?:{DEST}|down)\b", re.IGNORECASE)
+HAS_DEST = re.compile(rf"\s(?:{DEST}\b|down$)", re.IGNORECASE)
 SAVES = re.compile(rf"{_VERB}\b", re.IGNORECASE)

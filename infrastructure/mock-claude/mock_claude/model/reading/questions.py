@@ -127,8 +127,8 @@ def queries(clause: str, quotes: Quotes, *, is_reference: bool = False) -> list[
             return topics(match["o"], quotes)
     if _PERSONAL.fullmatch(clause):
         return None
-    if match := _NOUN.fullmatch(clause):
-        return topics(clause, quotes)
+    if _NOUN.fullmatch(clause):
+        return None if re.search(rf"\blength\sof\s{QUOTED}", clause) else topics(clause, quotes)
     if QUESTION.match(clause):
         return topics(clause, quotes)
     if match := _TELLING.fullmatch(clause):

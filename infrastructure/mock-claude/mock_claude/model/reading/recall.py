@@ -23,11 +23,11 @@ _READ_FILLER = (
 _READS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_READ_VERB}(?:,?\s{_READ_FILLER})*\s(?:notes|notebook|notepad)\b(?!\s(?:of|in)\s(?:an?|the)\b).*",
+        rf"{_READ_VERB}(?:,?\s{_READ_FILLER})*\s(?:notes|notebook|notepad)\b(?!\s(?:of|by)\s(?!today|yesterday|mine|all)|\sin\s(?:an?|the)\b).*",
         rf"{_READ_VERB}(?:,?\s{_READ_FILLER})*\s(?:my|the|that|this|saved|stored|last|latest)\snote\b"
         r"(?!\s(?:that|which)?\s?(?:of|in)\s(?:an?|the)\b).*",
         r"what(?:['\u2019]?s|\sis|\sare|\sdo|\sdoes|\sdid|\shave|\selse|\swas|\swere|\sall)*\b.{0,40}?\b(?:my|the|your|our|"
-        r"saved|stored|these|those)\s(?:\w+\s)?(?:notes|notebook|notepad)\b(?!\s(?:of|in)\s(?:an?|the)\b).*",
+        r"saved|stored|these|those)\s(?:\w+\s)?(?:notes|notebook|notepad)\b(?!\s(?:of|by)\s(?!today|yesterday|mine|all)|\sin\s(?:an?|the)\b).*",
         r"(?:what|which|how\smany|any)\snotes\b.*",
         r"(?:do|have|did)\s(?:i|we|you)\s(?:have\s|got\s|keep\s|save\s)?(?:any\s)?(?:saved\s)?notes\b.*",
         r"(?:is|are)\sthere\s(?:anything|something|any)?.{0,20}\bnotes\b.*",

@@ -28,6 +28,8 @@ class Saving:
     kinds: frozenset[str] = frozenset()
     apart: bool = False
     """Whether each fact is to have a note of its own."""
+    is_subject: bool = False
+    """Whether ``about`` only says what the note is about."""
 
 
 _APART = re.compile(
@@ -77,6 +79,8 @@ def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
         if refers(words) or forms.LABEL.fullmatch(words.strip(" .")):
             return _about(words, quotes)
         return _exactly(words, quotes)
+    if re.match(r"\sto\s", rest) and _NOT_WORDS.match(rest.strip()):
+        return Saving(about=f"a note {rest.strip()}")
     if todo := re.match(r"\sto\s(?=\S)", rest, re.IGNORECASE):
         return _exactly(rest[todo.end() :], quotes)
     if listed := re.match(r"\s?:\s*(?=\S)", rest):
@@ -86,7 +90,9 @@ def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
         rest,
         re.IGNORECASE,
     )
-    return _about(rest[linked.end() :] if linked else rest, quotes)
+    found = _about(rest[linked.end() :] if linked else rest, quotes)
+    is_subject = linked is not None and linked[0].split()[0] in ("about", "on", "regarding")
+    return replace(found, is_subject=True) if found and is_subject else found
 
 
 _ASKS = re.compile(
@@ -111,7 +117,7 @@ def is_literal(clause: str, about: str) -> bool:
     "'x' in capitals" would have to be made first. Without "note" in the clause, only a statement
     is.
     """
-    if re.search(QUOTED, about):
+    if re.search(QUOTED, about) or _NOT_WORDS.match(about):
         return False
     if _SAYS.search(about) and not re.match(
         r"(?:what|who|how|when|where|which|why|whether)\b", about, re.IGNORECASE
@@ -122,8 +128,15 @@ def is_literal(clause: str, about: str) -> bool:
     return not _TO_BE_FOUND.match(about) and bool(_NAMES_NOTES.search(clause))
 
 
+_NOT_WORDS = re.compile(  # to somebody, in some manner, or about what is not said
+    r"(?:a\snote\s)?to\s(?:(?-i:[A-Z])|(?:my|the|our|your|his|her|him|them|us|mum|mom|dad)\b)|"
+    r"(?:in|as|with|using|without)\s[^:]{1,40}:\s",
+    re.IGNORECASE,
+)
+_MANNER = re.compile(r"(?:in|as|with|using|without)\s[^:]{1,40}:\s", re.IGNORECASE)
 _CODE = re.compile(  # "the door code 4711"
-    r"(?:the|my|our)\s(?:(?!of\b|first\b|next\b|last\b|top\b)[a-z]+\s){1,3}\S*\d\S*", re.IGNORECASE
+    r"(?:the|my|our)\s(?:(?!of\b|first\b|next\b|last\b|top\b|text\b|words?\b|sum\b|result\b|answer\b)[a-z]+\s){1,3}\S*\d\S*",
+    re.IGNORECASE,
 )
 _NAMES_NOTES = re.compile(
     r"\b(?:notes?|notebook|notepad|memos?|reminders?|down|remember|memori[sz]e)\b", re.IGNORECASE
@@ -169,6 +182,10 @@ def _to_save(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
             return _about(thing, quotes)
     if that:
         words = that["words"]
+        if re.match(r"(?:and|or|but|also|plus)\b", words, re.IGNORECASE):
+            return Saving(about=f"that {words}")
+        if _MANNER.match(words):
+            return Saving(about=words)
         if forms.AFTER_DOWN.fullmatch(words):
             return Saving()
         if refers(words):

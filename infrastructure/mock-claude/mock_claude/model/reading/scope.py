@@ -87,11 +87,11 @@ def is_subject(query: str) -> bool:
 
 
 _ASKS_STILL = re.compile(
-    r"^(?:who|whom|whose|what|when|where|why|how|which)\b|[\"\u201c\u201d\u00ab\u00bb`]",
+    r"^(?:who|whom|whose|what|when|where|why|how|which|they|he|she|it|we|you|i)\b|[\"\u201c\u201d\u00ab\u00bb`]",
     re.IGNORECASE,
 )
 _SAYS_MORE = re.compile(
-    r"(?:what|when|where|how|who)\s(?:does|do|did|can|could|would|will|has|have|had)\b|why\b|"
+    r"(?:what|when|where|how|who)\s(?!does\s(?:the\s)?(?:web|internet|wikipedia|encyclop))(?:does|do|did|can|could|would|will|has|have|had)\b|why\b|"
     r"(?:when|where|how)\s(?:was|were|is|are)\s.*(?:ed|en)$",
     re.IGNORECASE,
 )

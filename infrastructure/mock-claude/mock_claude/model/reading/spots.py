@@ -24,7 +24,7 @@ class Spot:
 
 _TIME = re.compile(
     r"\b(?:right\snow|rn|atm|at\sthe\s(?:very\s)?moment|at\spresent|at\sthis\s(?:very\s)?(?:moment|hour|time)|"
-    r"(?:for\s|of\s)?(?:later\s)?(?:today|tonight|tomorrow)(?:['\u2019]s)?|now|currently|presently|"
+    r"(?:for\s|of\s)?(?:later\s)?(?:today|tonight|tomorrow)(?:['\u2019]s)?(?:\s(?:morning|noon|afternoon|evening|night))?|now|currently|presently|"
     r"(?:for\s|on\s)?(?:this|next|the)\s(?:very\s)?(?:morning|afternoon|evening|week|weekend|minute|"
     r"instant|coming\sdays)|these\sdays|"
     r"(?:on\s|for\s|this\s|next\s)?(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
@@ -42,7 +42,7 @@ _JOINT = re.compile(
 )
 _ITEM_LEAD = re.compile(
     rf"(?:{PREPOSITION}|also|both|and|or|either|then|each\sof|(?:the\s)?(?:following|these|two|three)\s"
-    r"(?:cities|places|towns):?|(?:the\s)?(?:city|cities|town|towns|village)\s(?:of|like)|downtown|"
+    r"(?:cities|places|towns):?|(?:the\s)?(?:city|cities|town|towns|village)(?:\s(?:of|like)|(?-i:(?=\s[A-Z])))|downtown|"
     r"central|beautiful|sunny|rainy|the\sone|same)\s+|(?-i:[a-z]+\s+in\s+(?=[A-Z]))|the\s(?=[A-Z])(?!Hague\b)",
     re.IGNORECASE,
 )
@@ -59,7 +59,7 @@ _THERE = re.compile(
 _NO_PLACE = re.compile(
     r"(?:i|i['\u2019](?:m|d|ll|ve)|we|you|he|she|they|please|have|find|tell|then|also|if|so|what|how|which|who|"
     r"save|store|note|write|remember|record|put|look|search|read|show|calculate|compute|general|"
-    r"detail|short|advance|case|mind|by|not)\b(?!-)",
+    r"detail|short|advance|case|mind|by|not|fahrenheit|celsius|kelvin|degrees)\b(?!-)",
     re.IGNORECASE,
 )
 PARTICLE = re.compile(

@@ -17,7 +17,8 @@ _MAX_FOLDS = 200
 FOLDED = "[\U000f0000-\U000f00ff]"
 _NUM = r"(?<![\w.])-?(?:\d+(?:\.\d+)?|\.\d+)(?![\w]|\.\d)"
 _ITEM = rf"(?:{_NUM}(?:\s?(?:\*\*|[*/%])\s?{_NUM})*|{FOLDED}|\([^()]{{1,80}}\))"
-_LIST = rf"{_ITEM}(?:\s?,?\s?(?:,|and|to|with|plus|&)\s{_ITEM})+"
+_AND_LIST = rf"{_ITEM}(?:\s?,?\s?(?:,|and|&)\s{_ITEM})+"
+_LIST = rf"{_ITEM}(?:(?:\s?,?\s?(?:,|and|&)|\s(?:plus|to|with))\s{_ITEM})+"
 _THE = r"(?:the\s)?"
 _MASKED = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}-\d{1,2}-\d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}/\d{1,2}/\d{1,2}"
@@ -96,12 +97,18 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _LISTS = (
-    (re.compile(rf"{_THE}(?:sum|total)\sof\s({_LIST})", re.IGNORECASE), "+"),
-    (re.compile(rf"{_THE}product\sof\s({_LIST})", re.IGNORECASE), "*"),
+    (
+        re.compile(
+            rf"{_THE}(?:sum|total)\sof\s({_ITEM}(?:(?:\s?,?\s?(?:,|and|&)|\splus)\s{_ITEM})+)",
+            re.IGNORECASE,
+        ),
+        "+",
+    ),
+    (re.compile(rf"{_THE}product\sof\s({_AND_LIST})", re.IGNORECASE), "*"),
     (re.compile(rf"(?:add(?:\s(?:up|together))?|sum(?:\sup)?)\s({_LIST})", re.IGNORECASE), "+"),
     (re.compile(rf"multiply\s({_LIST})", re.IGNORECASE), "*"),
 )
-_MEAN = re.compile(rf"{_THE}(?:average|mean)\sof\s({_LIST})", re.IGNORECASE)
+_MEAN = re.compile(rf"{_THE}(?:average|mean)\sof\s({_AND_LIST})", re.IGNORECASE)
 _LEFT, _RIGHT = r"(?<=[\d)\U000f0000-\U000f00ff])\s+", r"\s+(?=[-(.\d\U000f0000-\U000f00ff])"
 # Words between two numbers; what they join keeps the usual order of operations.
 _BETWEEN = tuple(

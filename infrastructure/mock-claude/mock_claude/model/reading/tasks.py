@@ -92,7 +92,7 @@ class _Reader:
         self.found.extend(facts)
         if saving and saving.about and not facts:
             words_of_note = self.quotes.restore(saving.about).strip(" .")
-            if not is_literal(words, saving.about):
+            if saving.is_subject or not is_literal(words, saving.about):
                 why = "put the words of a note in quotation marks."
                 self.found.append(Unable(f'I did not save "{words_of_note}": {why}'))
                 return
@@ -131,6 +131,8 @@ class _Reader:
         if not words or len(words) > _LONGEST:
             return ()
         asked = forecasts.weather_spots(words, self.quotes)
+        if asked is not None and forecasts.misses_a_place(words, asked):
+            return ()
         if asked is not None:
             more = forecasts.asks_more(words, asked, self.quotes)
             return tuple(asking(self.place(spot), more) for spot in asked)
