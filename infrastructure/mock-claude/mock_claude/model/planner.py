@@ -124,7 +124,7 @@ class _Plan:
                 return _WAITING
             known = dict.fromkeys(outcome.known.rstrip(". ") for outcome in outcomes)
             text = "; ".join(filter(None, known)) if wish.of else self.previous
-        if wish.several and not wish.of and len(text.splitlines()) == 1:
+        if wish.several and not wish.of and len(text.splitlines()) in range(1, wish.several):
             return _Outcome("I did not save a note, as I have only the last answer at hand.")
         if not text:
             return _Outcome(

@@ -34,7 +34,7 @@ _SIZE = (
 _WRITE = re.compile(
     rf"{_POLITE}(?:write|compose|draft|generate|produce|create|make\sup|tell\s(?:me|"
     rf"us)|give\s(?:me|us)|type)\s{_SIZE}"
-    rf"(?:(?!down\b|that\b|note\b|memo\b|about\b)\w[\w-]*\s){{0,2}}?{_KIND}(?P<after>.*)",
+    rf"(?:(?!down\b|that\b|note\b|memo\b|about\b|in\b|of\b)\w[\w-]*\s){{0,2}}?{_KIND}(?P<after>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _EXPLAIN = re.compile(

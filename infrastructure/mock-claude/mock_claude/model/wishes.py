@@ -52,12 +52,12 @@ class Save:
     """A note: its ``text``, or, if that is None, what the wishes in ``of`` find out.
 
     With no text and no wishes it is the previous answer of the conversation, which must hold
-    ``several`` facts if the words say "both".
+    as many facts as the words say: ``several`` is 2 for "both", 3 for "all three".
     """
 
     text: str | None
     of: tuple[Fact | Read, ...] = ()
-    several: bool = field(default=False, compare=False)
+    several: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

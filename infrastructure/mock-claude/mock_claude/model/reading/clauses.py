@@ -42,6 +42,10 @@ _ABBREVIATION = re.compile(
     r"[A-Za-z]|(?:[A-Z]\.)+[A-Z])$"
 )
 _NEW_WISH = re.compile(r"\b(?:then|also|please|plus|next|finally|lastly|after)\b", re.IGNORECASE)
+_SAVES_IT = re.compile(
+    r"(?:save|store|note|record|remember|put|add|keep)\s(?:it|that|this|them|both|everything)\b",
+    re.IGNORECASE,
+)
 _TAKES_SUBJECT = re.compile(r"(?:web\s)?search|look\sup|find\sout|google", re.IGNORECASE)
 _LONGEST, _SHORT = 400, 80  # characters that tell how a clause begins, and how it ends
 _NUMBER = re.compile(r"(?<!\S)\(?(\d{1,2})[.)]\s")
@@ -62,7 +66,7 @@ def _start(piece: str, quotes: Quotes) -> _Start:
         return _Start.NOTHING
     if recall.reads(text) or saving.to_save(text, quotes, surely=True):
         return _Start.VERB
-    if questions.begins_verb(text) or questions.begins_question(text):
+    if _SAVES_IT.match(text) or questions.begins_verb(text) or questions.begins_question(text):
         return _Start.VERB
     if arithmetic.begins_verb(text) or forecasts.begins_verb(text):
         return _Start.VERB

@@ -48,6 +48,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "calculation": (Calculate,),
     "search": (Search,),
 }
+_SEVERAL = frozenset({"all", "both", "three"})
 _LACKING = "I did not save a note, as I did not understand all that it is to hold."
 
 
@@ -76,17 +77,17 @@ def resolve(
         else:
             of = item.own or _meant(items, index, since, item.saving)
             lacking = any(isinstance(other, (Gap, Unable)) for other in items[since:index])
-            if lacking and not (of and item.saving.kinds - {"all", "both"}):
+            if lacking and not (of and item.saving.kinds - _SEVERAL):
                 wishes.append(Unable(_LACKING))
                 continue
             if not of and saves:
                 continue  # 'note: "milk". Save it.' is one note
-            if not of and context and item.saving.kinds - {"all", "both"}:
+            if not of and context and item.saving.kinds - _SEVERAL:
                 of = _of_kinds(context, item.saving.kinds)[-1:]  # "and save the weather"
                 if not of:
                     wishes.append(Unable(_LACKING))
                     continue
-            several = bool(item.saving.kinds & {"all", "both"})
+            several = 3 if "three" in item.saving.kinds else 2 * bool(item.saving.kinds & _SEVERAL)
             apart = item.saving.apart and len(of) > 1
             new = [Save(None, (fact,)) for fact in of] if apart else [Save(None, of, several)]
             saves.extend(new)

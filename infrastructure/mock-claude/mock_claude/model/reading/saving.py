@@ -57,6 +57,8 @@ def _exactly(words: str, quotes: Quotes) -> Saving | None:
 def _about(words: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
     """A reference, a quotation, or words that may name a fact."""
     words = words.strip(" ,;:\u2013\u2014-")
+    if label := _LABEL_OF_WORDS.match(words):
+        return _exactly(words[label.end() :], quotes)
     if not words or refers(words):
         return Saving(kinds=kinds(words))
     if several and len(parts := re.split(r"\s*;\s*(?:and\s)?", words.rstrip(".!;"))) > 1:
@@ -128,6 +130,10 @@ def is_literal(clause: str, about: str) -> bool:
     return not _TO_BE_FOUND.match(about) and bool(_NAMES_NOTES.search(clause))
 
 
+_LABEL_OF_WORDS = re.compile(
+    r"(?:the|this|these|following|my)\s(?:text|words?|note|sentence|phrase|line|message)s?:\s(?=\S)",
+    re.IGNORECASE,
+)
 _NOT_WORDS = re.compile(  # to somebody, in some manner, or about what is not said
     r"(?:a\snote\s)?to\s(?:(?-i:[A-Z])|(?:my|the|our|your|his|her|him|them|us|mum|mom|dad)\b)|"
     r"(?:in|as|with|using|without)\s[^:]{1,40}:\s",
@@ -184,6 +190,8 @@ def _to_save(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
         words = that["words"]
         if re.match(r"(?:and|or|but|also|plus)\b", words, re.IGNORECASE):
             return Saving(about=f"that {words}")
+        if " " not in words.strip() and ":" not in clause and not re.search(QUOTED, words):
+            return Saving()  # "save that one", "note that too"
         if _MANNER.match(words):
             return Saving(about=words)
         if forms.AFTER_DOWN.fullmatch(words):

@@ -43,7 +43,7 @@ _OUT = re.compile(
 _PERSON = re.compile(
     r"(?:you|me|us|yourself|myself|u|it|this|that|today|tomorrow|yesterday|tonight|now|everything|"
     r"for|about|up|on|of|(?:.{0,80}\s)?(?:of|in)\s(?:it|this|that|there|them)(?:\s\w+)?|"
-    r"your\s.*|my\s.*|our\s.*)",
+    r"(?:your|my|our|its|his|her|their)\s.*)",
     re.IGNORECASE,
 )
 _POINTS = re.compile(
@@ -87,11 +87,12 @@ def is_subject(query: str) -> bool:
 
 
 _ASKS_STILL = re.compile(
-    r"^(?:who|whom|whose|what|when|where|why|how|which|they|he|she|it|we|you|i)\b|[\"\u201c\u201d\u00ab\u00bb`]",
+    r"^(?:who|whom|whose|what|when|where|why|how|which|they|he|she|it|we|you|i)\b|\b(?:of|for|by|with|from|in|at|to|on)$|[\"\u201c\u201d\u00ab\u00bb`]",
     re.IGNORECASE,
 )
 _SAYS_MORE = re.compile(
     r"(?:what|when|where|how|who)\s(?!does\s(?:the\s)?(?:web|internet|wikipedia|encyclop))(?:does|do|did|can|could|would|will|has|have|had)\b|why\b|"
+    r"(?:what|which)\s\w+\s(?:did|does|do)\b|"
     r"(?:when|where|how)\s(?:was|were|is|are)\s.*(?:ed|en)$",
     re.IGNORECASE,
 )

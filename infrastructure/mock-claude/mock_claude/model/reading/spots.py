@@ -27,6 +27,7 @@ _TIME = re.compile(
     r"(?:for\s|of\s)?(?:later\s)?(?:today|tonight|tomorrow)(?:['\u2019]s)?(?:\s(?:morning|noon|afternoon|evening|night))?|now|currently|presently|"
     r"(?:for\s|on\s)?(?:this|next|the)\s(?:very\s)?(?:morning|afternoon|evening|week|weekend|minute|"
     r"instant|coming\sdays)|these\sdays|"
+    r"(?:for\s|over\s)?(?:the\s)?next\s(?:\w+\s)?(?:days|hours|weeks)|"
     r"(?:on\s|for\s|this\s|next\s)?(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
     r"as\sof\snow|just\snow|nowadays|lately|in\s(?:degrees?\s)?(?:celsius|fahrenheit|metric|\u00b0?[cf])(?![\w.])|please|"
     r"like|looking|outside|outdoors|out\sthere|going\sto\sbe|for\s(?:me|us|now)|exactly|again|too|"
@@ -59,7 +60,7 @@ _THERE = re.compile(
 _NO_PLACE = re.compile(
     r"(?:i|i['\u2019](?:m|d|ll|ve)|we|you|he|she|they|please|have|find|tell|then|also|if|so|what|how|which|who|"
     r"save|store|note|write|remember|record|put|look|search|read|show|calculate|compute|general|"
-    r"detail|short|advance|case|mind|by|not|fahrenheit|celsius|kelvin|degrees)\b(?!-)",
+    r"detail|short|advance|case|mind|by|not|and|or|fahrenheit|celsius|kelvin|degrees)\b(?!-)",
     re.IGNORECASE,
 )
 PARTICLE = re.compile(
@@ -89,7 +90,7 @@ def _name(item: str, quotes: Quotes) -> Spot | None:
             if known or pattern is _CAPITAL:
                 people = places.country_of_people(country)
                 return Spot(people or quotes.restore(country), of_capital=True)
-    if _NO_PLACE.match(item):
+    if _NO_PLACE.match(item) or places.country_of_people(item.strip(" .")):
         return None
     if _THERE.fullmatch(item):
         return Spot("")

@@ -57,6 +57,7 @@ _ARTICLE = re.compile(r"(?:the|an|a)\s+(.+)")
 def _once(text: str) -> str:
     """One layer of wording less."""
     text = text.strip(_EDGES)
+    text += ")" * ("(" in text and ")" not in text)
     low = text.lower()
     if len(low) != len(text):  # a letter whose lower case is longer: offsets would not agree
         return text

@@ -35,6 +35,13 @@ def _items(text: str) -> list[str]:
     return re.findall(_ITEM, text)
 
 
+def _difference(match: re.Match[str]) -> str:
+    """The larger less the smaller, as people mean it, where both are plain numbers."""
+    a, b = match[1], match[2]
+    plain = all(re.fullmatch(r"\d+(?:\.\d+)?", each) for each in (a, b))
+    return f"{b} - {a}" if plain and Decimal(a) < Decimal(b) else f"{a} - {b}"
+
+
 def _mean(match: re.Match[str]) -> str:
     items = _items(match[1])
     return f"({' + '.join(items)}) / {len(items)}"
@@ -81,7 +88,6 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             rf"(?:divided\sby|over|by|mod|/)\s({_ITEM})",
             r"\1 % \2",
         ),
-        (rf"{_THE}difference\s(?:between|of)\s({_ITEM})\s(?:and|to)\s({_ITEM})", r"\1 - \2"),
         (
             rf"{_THE}(?:quotient|ratio)\s(?:of|between)\s({_ITEM})\s(?:and|to)\s({_ITEM})",
             r"\1 / \2",
@@ -107,6 +113,9 @@ _LISTS = (
     (re.compile(rf"{_THE}product\sof\s({_AND_LIST})", re.IGNORECASE), "*"),
     (re.compile(rf"(?:add(?:\s(?:up|together))?|sum(?:\sup)?)\s({_LIST})", re.IGNORECASE), "+"),
     (re.compile(rf"multiply\s({_LIST})", re.IGNORECASE), "*"),
+)
+_DIFFERENCE = re.compile(
+    rf"{_THE}difference\s(?:between|of)\s({_ITEM})\s(?:and|to)\s({_ITEM})", re.IGNORECASE
 )
 _MEAN = re.compile(rf"{_THE}(?:average|mean)\sof\s({_AND_LIST})", re.IGNORECASE)
 _LEFT, _RIGHT = r"(?<=[\d)\U000f0000-\U000f00ff])\s+", r"\s+(?=[-(.\d\U000f0000-\U000f00ff])"
@@ -205,6 +214,7 @@ def in_symbols(text: str, folds: Folds) -> str:
         for pattern, sign in _LISTS:
             text = _fold_list(text, pattern, sign, folds)
         text = _MEAN.sub(lambda match: folds.fold(_mean(match)), text)
+        text = _DIFFERENCE.sub(lambda match: folds.fold(_difference(match)), text)
         for pattern, sign in _BETWEEN:
             text = pattern.sub(sign, text)
         if text == before:

@@ -68,6 +68,9 @@ _AGAIN = re.compile(
 _COMMA_OR_AND = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s+&\s+|\s+or\s+")
 
 
+_NAMED = re.compile(
+    r"(?:the\s)?(?:\S+|[A-Z]\S*(?:\s(?:of|the|and|de|la|[A-Z]\S*))*\s[A-Z]\S*)[\s.?!]*"
+)
 _NAME = re.compile(r"[A-Z][\w'\u2019-]*(?:\s(?:(?:of|the|de|la)\s)*[A-Z][\w'\u2019-]*)*")
 
 
@@ -112,6 +115,7 @@ def _clean(subject: str, quotes: Quotes) -> str:
         return ""
     subject = _ARTICLE.sub("", subject, count=1) if _ARTICLE.match(subject) else subject
     text = quotes.restore(subject).strip(" ,.;:?!")
+    text = text if ")" in text else text.partition(" (")[0]
     return text if any(char.isalnum() for char in text) else ""
 
 
@@ -123,6 +127,8 @@ def topics(words: str, quotes: Quotes) -> list[str]:
         countries = _COMMA_OR_AND.split(capitals["of"])
         if len(countries) > 1 and all(map(places.capital_of, countries)):
             return [f"capital of {country}" for country in countries]
+        if not places.capital_of(capitals["of"]) and not _NAMED.fullmatch(capitals["of"]):
+            return []  # "capital of Germany please and its size"
     found = (_clean(subject, quotes) for subject in _subjects(words))
     return list(dict.fromkeys(query for query in found if query))
 
