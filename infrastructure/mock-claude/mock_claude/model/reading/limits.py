@@ -66,9 +66,9 @@ _GOES_ON = re.compile(
 )
 _ALL_BUT = re.compile(r"but\snot|instead\sof|rather\sthan", re.IGNORECASE)
 _TAKEN_BACK = re.compile(
-    r"\b(?:never\s?mind|scratch\sthat|cancel\s(?:that|it)|forget\s(?:it|that|about)|actually,?\s(?:no|don)|"
+    r"\b(?:never\s?mind|scratch\sthat|cancel\s(?:that|it)|forget\s(?:it|that|about)|actually,?\s(?:no|don|save|store|note|write|make|put)|"
     r"no,?\swait|wait,?\sno|second\sthoughts?|changed\smy\smind|undo|take\s(?:that|it)\sback|kidding|i\smeant?|"
-    r"save\snothing|don['\u2019]?t[.!]?$)",
+    r"save\snothing|\binstead\b(?!\sof)|don['\u2019]?t[.!]?$)",
     re.IGNORECASE,
 )
 _KINDS = {

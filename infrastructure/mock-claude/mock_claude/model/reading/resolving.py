@@ -82,6 +82,9 @@ def resolve(
                 continue
             if not of and saves:
                 continue  # 'note: "milk". Save it.' is one note
+            if not of and any(map(_asks_more, context)):
+                wishes.append(Unable(_LACKING))
+                continue
             if not of and context and item.saving.kinds - _SEVERAL:
                 of = _of_kinds(context, item.saving.kinds)[-1:]  # "and save the weather"
                 if not of:

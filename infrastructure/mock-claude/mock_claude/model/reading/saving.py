@@ -33,8 +33,8 @@ class Saving:
 
 
 _APART = re.compile(
-    r"\b(?:separate(?:ly)?|individual(?:ly)?|own|each|every|two|three|four|five|several|\d+)\b"
-    r"(?:\s\w+){0,3}?\snotes?\b|\b(?:separately|individually|each)\b",
+    r"\b(?:separate|individual|own|each|every)(?:\s\w+){0,3}?\snotes?\b|"
+    r"\b(?:two|three|four|five|several|\d+)\s(?:\w+\s)?notes\b|\b(?:separately|individually|each)\b",
     re.IGNORECASE,
 )
 

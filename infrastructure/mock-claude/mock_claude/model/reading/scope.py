@@ -37,7 +37,7 @@ _OUT = re.compile(
     r"weather|temperature|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
     r"news|latest|newest|best|worst|cheapest|hotels?|flights?|restaurants?|tickets?|right$|sentences?|words?|lines|"
     rf"(?:in|into|to)\s{LANGUAGE}|{LANGUAGE}\s(?:word|for|translation))\b"
-    r"|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
+    r"|^how\slong\swill\b|\b(?:noon|midnight)\b|\btime\b(?=\W*$)|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
     re.IGNORECASE,
 )
 _PERSON = re.compile(
@@ -87,13 +87,14 @@ def is_subject(query: str) -> bool:
 
 
 _ASKS_STILL = re.compile(
-    r"^(?:who|whom|whose|what|when|where|why|how|which|they|he|she|it|we|you|i)\b|\b(?:of|for|by|with|from|in|at|to|on)$|[\"\u201c\u201d\u00ab\u00bb`]",
+    r"^(?:who|whom|whose|what|when|where|why|how|which|they|he|she|it|we|you|i|outside|inside|in|on|at|"
+    r"there|here)\b|\b(?:of|for|by|with|from|in|at|to|on)$|[\"\u201c\u201d\u00ab\u00bb`]",
     re.IGNORECASE,
 )
 _SAYS_MORE = re.compile(
     r"(?:what|when|where|how|who)\s(?!does\s(?:the\s)?(?:web|internet|wikipedia|encyclop))(?:does|do|did|can|could|would|will|has|have|had)\b|why\b|"
     r"(?:what|which)\s\w+\s(?:did|does|do)\b|"
-    r"(?:when|where|how)\s(?:was|were|is|are)\s.*(?:ed|en)$",
+    r"(?:when|where|how)(?:\s(?:was|were|is|are)|['\u2019]s)\s.*(?:ed|en|kept|held|sold|worn|found)$",
     re.IGNORECASE,
 )
 _STATEMENT = re.compile(

@@ -244,12 +244,19 @@ def context(wishes: tuple[Wish, ...]) -> tuple[Fact, ...]:
     return tuple(wish for wish in wishes if not isinstance(wish, (Save, Read, Unable)))
 
 
-@lru_cache(maxsize=512)  # every turn of a task reads the same words again
 def wishes_in(text: str, before: tuple[Fact, ...] = ()) -> tuple[Wish, ...]:
     """The wishes of a task, in the order in which its words put them.
 
     ``before`` is what the session's earlier tasks found out.
     """
+    return _wishes_in(text, before, tuple(getattr(wish, "asks_more", False) for wish in before))
+
+
+@lru_cache(maxsize=512)  # every turn of a task reads the same words again
+def _wishes_in(
+    text: str, before: tuple[Fact, ...], _asks_more: tuple[bool, ...]
+) -> tuple[Wish, ...]:
+    """``_asks_more`` tells contexts apart that are equal but for it."""
     prepared, quotes = prepare(text)
     limited = limits.limit(prepared, quotes)
     reader = _Reader(quotes, before)
