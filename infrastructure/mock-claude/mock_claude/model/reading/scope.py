@@ -34,7 +34,7 @@ _OUT = re.compile(
     r"|jokes?|poems?|haikus?|limericks?|riddles?|rhymes?|synonyms?|antonyms?|opposite|plural|anagrams?|"
     r"palindromes?|spell(?:ed|ing)?|letters|vowels|syllables|uppercase|lowercase|reversed?|backwards|"
     r"translat\w*|pronounced?|advice|opinion|favou?rite|should|code|function|bug|error|regex|notes?|saved?|"
-    r"weather|temperature|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
+    r"weather|temperature|conditions|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
     r"news|latest|newest|best|worst|cheapest|hotels?|flights?|restaurants?|tickets?|right$|sentences?|words?|lines|"
     rf"(?:in|into|to)\s{LANGUAGE}|{LANGUAGE}\s(?:word|for|translation))\b"
     r"|^how\slong\swill\b|\b(?:noon|midnight)\b|\btime\b(?=\W*$)|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",

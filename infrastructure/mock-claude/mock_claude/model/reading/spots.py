@@ -60,7 +60,7 @@ _THERE = re.compile(
 _NO_PLACE = re.compile(
     r"(?:i|i['\u2019](?:m|d|ll|ve)|we|you|he|she|they|please|have|find|tell|then|also|if|so|what|how|which|who|"
     r"save|store|note|write|remember|record|put|look|search|read|show|calculate|compute|general|"
-    r"detail|short|advance|case|mind|by|not|and|or|fahrenheit|celsius|kelvin|degrees)\b(?!-)",
+    r"detail|short|advance|case|mind|by|not|and|or|usual|normal|average|fahrenheit|celsius|kelvin|degrees)\b(?!-)",
     re.IGNORECASE,
 )
 PARTICLE = re.compile(

@@ -206,6 +206,7 @@ def in_symbols(text: str, folds: Folds) -> str:
     text = _SCIENTIFIC.sub(lambda match: format(Decimal(match[0]), "f"), text)
     text = _CURRENCY.sub("", with_digits(text).translate(_SYMBOLS)).replace("\ue0ff", "**")
     text = _NEGATIVE.sub("-", _TO_THE_NTH.sub(r" ** \1", _X.sub(r"\1*\2", text)))
+    text = re.sub(r"(\bpower(?:\sof)?\s)(\d+\s?/\s?\d+)", r"\1(\2)", text, flags=re.IGNORECASE)
     text = _FACTORIAL.sub(lambda match: _factorial(match, folds), text)
     for _ in range(6):
         before = text

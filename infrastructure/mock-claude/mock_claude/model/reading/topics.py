@@ -79,6 +79,8 @@ def _form(item: str) -> str:
     if _LABEL.fullmatch(item):
         return "quoted"
     words = item.split()
+    if words and words[0].lower() == "the" and len(words) >= 3 and item[4:].istitle():
+        words = words[1:]
     if words and words[0].lower() in ("the", "a", "an") and len(words) >= 3:
         return "the"
     if len(words) >= 2 and all(word[:1].isupper() for word in words):
