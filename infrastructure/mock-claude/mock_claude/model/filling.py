@@ -35,10 +35,10 @@ def filled(schema: Mapping[str, object], text: str) -> dict[str, object]:
 
 def lacking(schema: Mapping[str, object], given: Mapping[str, object]) -> list[str]:
     """The required properties that are not given, and have no default; "user.email" in objects."""
-    needed, properties = schema.get("required"), _properties(schema)
+    needed, properties = schema.get("required"), properties_of(schema)
     missing = list[str]()
     for name in needed if isinstance(needed, list) else []:
-        wanted, value = _mapping(properties.get(name)), given.get(name)
+        wanted, value = mapping(properties.get(name)), given.get(name)
         if not isinstance(name, str):
             continue
         if name not in given and not {"default", "const"} & set(wanted):
@@ -48,35 +48,14 @@ def lacking(schema: Mapping[str, object], given: Mapping[str, object]) -> list[s
     return missing
 
 
-def structured(
-    schema: Mapping[str, object], text: str, answer: str, *, is_answer: bool
-) -> dict[str, object]:
-    """What the text holds of an object's schema, and the rest as far as it can be said honestly:
-    null or an empty list where they are allowed, "unknown" for a name or a place or where there
-    is no answer (``is_answer``), else the ``answer``."""
-    found = filled(schema, text)
-    for name in lacking(schema, found):
-        wanted = _mapping(_properties(schema)[name]) if name in _properties(schema) else {}
-        kinds, options = wanted.get("type"), wanted.get("anyOf")
-        if (isinstance(kinds, list) and "null" in kinds) or (
-            isinstance(options, list) and {"type": "null"} in options
-        ):
-            found[name] = None
-        elif kinds == "array":
-            found[name] = []
-        elif kinds == "string" and not {"enum", "format", "pattern"} & set(wanted):
-            words = set(words_of(name))
-            told = not words & meanings.UNTOLD and (is_answer or bool(words & meanings.REPLIES))
-            found[name] = answer if told else "unknown"
-    return found
-
-
-def _mapping(value: object) -> Mapping[str, object]:
+def mapping(value: object) -> Mapping[str, object]:
+    """The value if it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
-def _properties(schema: Mapping[str, object]) -> Mapping[str, object]:
-    return _mapping(schema.get("properties"))
+def properties_of(schema: Mapping[str, object]) -> Mapping[str, object]:
+    """The schemas of an object's properties."""
+    return mapping(schema.get("properties"))
 
 
 class _Filler:
@@ -89,10 +68,10 @@ class _Filler:
         self.left = _MOST
 
     def members_of(self, schema: Mapping[str, object], depth: int) -> dict[str, object]:
-        properties = _properties(schema)
+        properties = properties_of(schema)
         found: dict[str, object] = {}
         # What is told by format or label first: "to" must not take what "email" needs.
-        order = sorted(properties, key=lambda name: _vagueness(name, _mapping(properties[name])))
+        order = sorted(properties, key=lambda name: _vagueness(name, mapping(properties[name])))
         for name in order:
             value = self.value(name, self.resolved(properties[name]), depth)
             if value is not ABSENT:
@@ -100,17 +79,17 @@ class _Filler:
         return {name: found[name] for name in properties if name in found}
 
     def resolved(self, schema: object, depth: int = 0) -> Mapping[str, object]:
-        schema = _mapping(schema)
+        schema = mapping(schema)
         ref = schema.get("$ref")
         if isinstance(ref, str) and ref.startswith("#/"):
             target: object = self.root
             for part in ref[2:].split("/"):
-                target = _mapping(target).get(part)
-            return _mapping(target)
+                target = mapping(target).get(part)
+            return mapping(target)
         for key in ("anyOf", "oneOf"):
             options = schema.get(key)
             if isinstance(options, list) and depth < _DEEPEST:
-                kinds = [each for each in map(_mapping, options) if each.get("type") != "null"]
+                kinds = [each for each in map(mapping, options) if each.get("type") != "null"]
                 return self.resolved(kinds[0], depth + 1) if kinds else schema
         return schema
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mock_claude.model import answers, choosing, filling
+from mock_claude.model import answers, choosing, structured
 from mock_claude.model.capitals import capital_in
 from mock_claude.model.conversation import Conversation, PastCall, read_conversation
 from mock_claude.model.prose import prose
@@ -244,21 +244,13 @@ def reply_to(request: Mapping[str, object]) -> Reply:
         said = prose(conversation.task, has_tools=has_tools) or said
     is_answer = bool(said) and (plan.is_served or bool(conversation.calls) or not plan.wishes)
     said = said or answers.small_talk(conversation.task, tools.schemas)
-    schema = _output_schema(request)
+    schema = structured.wanted(request)
     if schema is not None:
         text = f"{said}\n{conversation.task}" if conversation.calls else conversation.task
         said = json.dumps(
-            filling.structured(schema, text, said, is_answer=is_answer), ensure_ascii=False
+            structured.made(schema, text, said, is_answer=is_answer), ensure_ascii=False
         )
     return Reply(said)
-
-
-def _output_schema(request: Mapping[str, object]) -> Mapping[str, object] | None:
-    """The schema of an object that the answer must be, if the request asks for one."""
-    config = request.get("output_config")
-    form = config.get("format") if isinstance(config, Mapping) else None
-    schema = form.get("schema") if isinstance(form, Mapping) else None
-    return schema if isinstance(schema, Mapping) and schema.get("type") == "object" else None
 
 
 def _is_one_a_turn(request: Mapping[str, object]) -> bool:
