@@ -42,8 +42,8 @@ TOOLS = [
     for name, key in ARGUMENTS.items()
 ]
 NOT_DONE = re.compile(
-    r"^(?:I (?:cannot|could not|did not|(?:saved|looked|calculated) nothing)|Name a city|"
-    r"Hello! I can )",
+    r"^(?:I (?:cannot|could not|did not|only read out|(?:saved|looked|calculated) nothing)|"
+    r"Name a city|Hello! I can )",
     re.MULTILINE,
 )
 NOW_ONLY = "I only know the temperature"

@@ -3,13 +3,12 @@
 This prevents the simulator from breaking a promise of the API. Two rules. For every model, what
 the API guarantees: the input of a ``strict`` tool fits its schema, and with ``output_config
 .format`` the text is JSON that fits. For the stand-in (``planner``), which knows a few tools by
-name: the input of any tool fits, and a tool that the task names is called, once.
+name: the input of any tool fits.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -18,14 +17,12 @@ from mock_claude.api.schema_fit import ABSENT, fit
 from mock_claude.model import planner
 from mock_claude.model.conversation import read_conversation
 from mock_claude.model.reply import Reply, ToolCall
-from mock_claude.model.toolbox import ARGUMENTS, offered
 
 
 def reply_to(request: Mapping[str, object]) -> Reply:
-    """The stand-in's next turn, with tools that it does not know by name."""
+    """The stand-in's next turn, its calls made to fit."""
     reply = planner.reply_to(request)
-    calls = reply.calls or _named(request)
-    return replace(reply, calls=_fitted(calls, request, strict_only=False))
+    return replace(reply, calls=_fitted(reply.calls, request, strict_only=False))
 
 
 def guaranteed(reply: Reply, request: Mapping[str, object]) -> Reply:
@@ -35,21 +32,6 @@ def guaranteed(reply: Reply, request: Mapping[str, object]) -> Reply:
     if schema is None or reply.calls or reply.stop_reason is not None:
         return reply
     return replace(reply, text=_as_json(reply.text, schema), more_text=())
-
-
-def _named(request: Mapping[str, object]) -> tuple[ToolCall, ...]:
-    """Calls of unknown tools that the task names and that it has not called yet."""
-    said = read_conversation(request)
-    done = {call.name for call in said.calls}
-    names = [
-        name for name in offered(request).schemas if name not in ARGUMENTS and name not in done
-    ]
-    words = set(re.findall(r"[\w-]+", said.task)) if names else set()
-    calls = [ToolCall(name, {}) for name in names if name in words]
-    choice = request.get("tool_choice")
-    if isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use") is True:
-        calls = calls[:1]
-    return tuple(calls)
 
 
 def _fitted(

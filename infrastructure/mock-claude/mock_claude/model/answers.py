@@ -7,7 +7,9 @@ an error, a missing tool and a thing not done are each said plainly.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
+from mock_claude.model.toolbox import ARGUMENTS
 from mock_claude.model.wishes import (
     Calculate,
     CapitalWeather,
@@ -114,16 +116,20 @@ NOW = (
     "I only know the temperature (in °C) and the wind now; "
     "I do not convert, compare or reckon with them."
 )
+ALL_NOTES = "I only read out all notes; I do not search, count, change or delete them."
 _CAN = (
     "I can calculate, look things up, tell the weather now, and save and read notes; "
     "offline I am a set of rules, not Claude."
 )
+_OTHERS = "I can use these tools: {}; offline I am a set of rules, not Claude."
 _QUOTE = r"[\"'`\u201c\u201d\u2018\u2019]"
 _ECHO = re.compile(
     r"(?:please\s+|just\s+|only\s+|now\s+)*(?:say|reply|respond|answer|repeat|echo)\b"
     r"(?:\s+(?:back|to\s+me|after\s+me|with|only|just|in))*"
-    rf"(?:\s+(?:the\s+)?(?:exactly|(?:single\s+|exact\s+|one\s+)?words?|phrase|following|sentence|text))*\s*(?P<colon>[:,])?"
-    rf"\s*(?P<words>{_QUOTE}[^\"`\u201c\u201d\n]{{1,2000}}{_QUOTE}|[^\s\"]{{1,100}}|(?<=[:,]\s)[^\"\n]{{1,2000}})",
+    r"(?:\s+(?:the\s+)?(?:exactly|(?:single\s+|exact\s+|one\s+)?words?|phrase|following|"
+    r"sentence|text))*\s*(?P<colon>[:,])?"
+    rf"\s*(?P<words>{_QUOTE}[^\"`\u201c\u201d\n]{{1,2000}}{_QUOTE}|[^\s\"]{{1,100}}|"
+    rf"(?<=[:,]\s)[^\"\n]{{1,2000}})",
     re.IGNORECASE,
 )
 _ONLY = re.compile(
@@ -133,7 +139,21 @@ _GREETING = re.compile(
     r"(?:hi|hello|hey|howdy|greetings|good\s(?:morning|afternoon|evening|day))\b", re.IGNORECASE
 )
 _THANKS = re.compile(
-    r"(?:many\s)?(?:thanks|thank\syou|thx|cheers)\b(?:[\s,.!]+(?!now|and|what|then)[\w'\u2019]+){0,4}[\s.!]*",
+    r"(?:many\s)?(?:thanks|thank\syou|thx|cheers)\b(?:[\s,.!]+(?!now|and|what|then)[\w'\u2019]+){0"
+    r",4}[\s.!]*",
+    re.IGNORECASE,
+)
+_FAREWELL = re.compile(
+    r"(?:good\s?)?(?:bye|night)(?:\s(?:bye|for\snow|claude))?\W*|see\s(?:you|ya)(?:\slater|"
+    r"\ssoon)?\W*",
+    re.IGNORECASE,
+)
+_ASKS_WHAT_I_CAN = re.compile(
+    r"(?:(?:hi|hello|hey|so|ok|please)[\s,!.]+)*(?:help(?:\sme)?|(?:and\s)?what\s(?:else\s)?"
+    r"(?:can|could|do)\s(?:you|u)"
+    r"\s(?:do|help(?:\sme)?\s?(?:with)?)|(?:and\s)?how\scan\syou\shelp(?:\sme)?|what\sare\s"
+    r"you\s(?:able\sto\sdo|capable\sof|"
+    r"good\s(?:at|for))|what\stools\sdo\syou\shave|what\sare\syour\s(?:tools|capabilities))\W*",
     re.IGNORECASE,
 )
 _OF_ITSELF = re.compile(r"(?:I|Name\sa\scity|Hello|You\sare\swelcome)\b")
@@ -145,8 +165,10 @@ def facts_in(answer: str) -> str:
     return "\n".join(lines).strip()
 
 
-def small_talk(task: str, *, has_tools: bool) -> str:
-    """The answer to a text that holds no wish."""
+def small_talk(task: str, tools: Collection[str]) -> str:
+    """The answer to a text that holds no wish, with the tools of this request."""
+    has_tools = bool(tools)
+    can = _CAN if not tools or {*ARGUMENTS} <= {*tools} else _OTHERS.format(", ".join(tools))
     task = task.strip()
     echo = _ECHO.fullmatch(_ONLY.sub("", task[:2500]).rstrip(" .!"))
     if echo:
@@ -155,10 +177,14 @@ def small_talk(task: str, *, has_tools: bool) -> str:
             return f"{words.capitalize()}!" if _GREETING.fullmatch(words) else words
     if _THANKS.fullmatch(task):
         return "You are welcome."
+    if _FAREWELL.fullmatch(task):
+        return "Goodbye!"
+    if has_tools and _ASKS_WHAT_I_CAN.fullmatch(task):
+        return can
     greets = _GREETING.match(task)
     if not has_tools:
         hello = "Hello! " if greets else ""
         return f"{hello}I answer with the help of tools, and this request offers none."
     if greets and len(task.split()) <= 3:
-        return f"Hello! {_CAN}"
-    return f"I cannot do that, or do not understand it. {_CAN}"
+        return f"Hello! {can}"
+    return f"I cannot do that, or do not understand it. {can}"

@@ -7,12 +7,14 @@ the conversation ends as soon as every wish is met, refused or failed.
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mock_claude.model import answers
+from mock_claude.model import answers, choosing, structured
+from mock_claude.model.capitals import capital_in
 from mock_claude.model.conversation import Conversation, PastCall, read_conversation
+from mock_claude.model.prose import prose
 from mock_claude.model.reading.tasks import context, wishes_in
 from mock_claude.model.reply import Reply, ToolCall
 from mock_claude.model.toolbox import Toolbox, offered
@@ -37,13 +39,6 @@ _PREAMBLES = {
 }
 
 
-_IS_CAPITAL = re.compile(r"\s+is\s+(?:also\s+)?the\s+(?:[\w-]+\s+){0,3}?capital\b")
-_NAME_BEFORE = re.compile(r"[^\W\d_](?:[^\s:;,()<>\[\]\".]|(?<=St)\.|\s(?=[^\W\d_]))*$")
-_CAPITAL_IS = re.compile(
-    r"\bcapital\b[^\n.:;]{0,60}?\s+is\s+(?:the\s+city\s+of\s+)?(?P<city>[^\n.:;,()<>\[\]\"]{1,60})"
-)
-
-
 @dataclass(frozen=True)
 class _Outcome:
     """How far a wish is: waiting for a result, or ``said``.
@@ -61,23 +56,6 @@ class _Outcome:
 _WAITING = _Outcome(waiting=True)
 
 
-def _capital_in(result: str) -> str | None:
-    """The city that a search result names as a capital."""
-    result = result[:4000]
-    named = [
-        before[0]
-        for match in _IS_CAPITAL.finditer(result)
-        if (before := _NAME_BEFORE.search(result[max(0, match.start() - 60) : match.start()]))
-    ]
-    named += [match["city"] for match in _CAPITAL_IS.finditer(result)]
-    named.append(result.strip().partition(":")[0] if ":" in result else "")
-    for name in named:
-        city = re.sub(r"^(?:The\s+)?(?:[Cc]ity\s+of\s+)?", "", name).strip()
-        if city[:1].isupper() and len(city) <= 40:
-            return city
-    return None
-
-
 class _Plan:
     """One reading of one request: which wishes are met, and which calls come next."""
 
@@ -90,6 +68,8 @@ class _Plan:
         self.past = list(said.calls)
         self.planned = {value for wish in wishes if (value := _argument(wish))}
         self.outcomes: dict[Wish, _Outcome] = {}
+        self.task = said.task
+        self.is_served = False
 
     def outcome(self, wish: Wish) -> _Outcome:
         """How far the wish is; calls that it needs next are added to ``calls``."""
@@ -123,7 +103,7 @@ class _Plan:
         if found.waiting:
             return _WAITING
         said = "" if search in self.wishes else found.said
-        city = _capital_in(found.result)
+        city = capital_in(found.result)
         if city is None:
             said += " So I could not get the weather there."
             return _Outcome(said.strip())
@@ -144,7 +124,7 @@ class _Plan:
                 return _WAITING
             known = dict.fromkeys(outcome.known.rstrip(". ") for outcome in outcomes)
             text = "; ".join(filter(None, known)) if wish.of else self.previous
-        if wish.several and not wish.of and len(text.splitlines()) == 1:
+        if wish.several and not wish.of and len(text.splitlines()) in range(1, wish.several):
             return _Outcome("I did not save a note, as I have only the last answer at hand.")
         if not text:
             return _Outcome(
@@ -160,6 +140,8 @@ class _Plan:
 
     def use(self, tool: str, value: str, wish: Wish, *, since: int = 0) -> _Outcome:
         """The outcome of the wish's tool call, if it was made; else the call is to be made."""
+        tool = self.tools.serving(tool)
+        self.is_served = self.is_served or tool in self.tools
         call = self.made(tool, value, since)
         if call and call.is_error:
             return _Outcome(answers.failed(wish, call.result), turn=call.turn)
@@ -168,7 +150,7 @@ class _Plan:
             return _Outcome(answers.told(wish, call.result), known, call.result, call.turn)
         if tool not in self.tools:
             return _Outcome(answers.no_tool(wish))
-        planned = self.tools.call(tool, value)
+        planned = choosing.completed(self.tools.call(tool, value), self.tools, value, self.task)
         if planned not in self.calls:
             self.calls.append(planned)
         return _WAITING
@@ -180,7 +162,7 @@ class _Plan:
         that no wish of the task explains serves the first wish that misses one.
         """
         same = [call for call in self.past if call.name == tool and call.turn > since]
-        if tool == "read_notes":
+        if tool == self.tools.serving("read_notes"):
             return same[0] if same else None  # it may serve several wishes
         exact = [call for call in same if value in _values(call)]
         same = exact or [call for call in same if not self.planned & _values(call)]
@@ -220,12 +202,12 @@ def _obey(
         return
     name = choice.get("name") if choice.get("type") == "tool" else None
     if choice.get("type") == "any" and not plan.calls and not conversation.calls and tools.schemas:
-        name = next(iter(tools.schemas))
+        name = choosing.likeliest(tools, conversation.task)
     if isinstance(name, str) and name in tools:
         chosen = [call for call in plan.calls if call.name == name]
         if chosen or not any(call.name == name for call in conversation.calls):
-            plan.calls = chosen or [tools.call(name, conversation.task)]
-    if choice.get("disable_parallel_tool_use") is True:
+            plan.calls = chosen or [choosing.forced(name, tools, conversation.task)]
+    if _is_one_a_turn(request):
         plan.calls = plan.calls[:1]
 
 
@@ -241,8 +223,40 @@ def reply_to(request: Mapping[str, object]) -> Reply:
     _obey(request, conversation, tools, plan)
     if plan.calls:
         return Reply(_PREAMBLES.get(plan.calls[0].name, ""), tuple(plan.calls))
+    other = choosing.turn(conversation, tools, only_named=plan.is_served)
+    if other is not None and other.calls:
+        return _one(other) if _is_one_a_turn(request) else other
     sentences = [outcome.said for outcome in outcomes]
-    if any(isinstance(wish, (Weather, CapitalWeather)) and wish.asks_more for wish in plan.wishes):
+    if other is not None:
+        sentences = [*(sentences if plan.is_served else []), other.text]
+    asks_more = [
+        wish
+        for wish in plan.wishes
+        if isinstance(wish, (Weather, CapitalWeather)) and wish.asks_more
+    ]
+    if asks_more and tools.takes("get_weather") < 2:  # else the tool may do what is asked
         sentences.append(answers.NOW)
+    if any(isinstance(wish, Read) and wish.asks_more for wish in plan.wishes):
+        sentences.append(answers.ALL_NOTES)
+    has_tools = bool(tools.schemas)
     said = "\n".join(dict.fromkeys(filter(None, sentences)))
-    return Reply(said or answers.small_talk(conversation.task, has_tools=bool(tools.schemas)))
+    if not said or not (plan.is_served or has_tools):
+        said = prose(conversation.task, has_tools=has_tools) or said
+    is_answer = bool(said) and (plan.is_served or bool(conversation.calls) or not plan.wishes)
+    said = said or answers.small_talk(conversation.task, tools.schemas)
+    schema = structured.wanted(request)
+    if schema is not None:
+        text = f"{said}\n{conversation.task}" if conversation.calls else conversation.task
+        said = json.dumps(
+            structured.made(schema, text, said, is_answer=is_answer), ensure_ascii=False
+        )
+    return Reply(said)
+
+
+def _is_one_a_turn(request: Mapping[str, object]) -> bool:
+    choice = request.get("tool_choice")
+    return isinstance(choice, Mapping) and choice.get("disable_parallel_tool_use") is True
+
+
+def _one(reply: Reply) -> Reply:
+    return replace(reply, calls=reply.calls[:1])

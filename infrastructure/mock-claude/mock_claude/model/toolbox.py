@@ -6,8 +6,9 @@ Rule: only offered tools are called, with the property names of their own ``inpu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from mock_claude.model.reply import ToolCall
@@ -23,6 +24,27 @@ ARGUMENTS = {
 
 _MOST = 1_000
 """Properties of a schema that are looked at."""
+
+
+_LOOKS_LIKE = {
+    "search_web": re.compile(
+        "(?:web|internet|google|wikipedia|brave)?_?search(?:_(?:the_)?(?:web|internet|"
+        "wikipedia|google|online))?"
+        r"|google|wikipedia|look_?up|(?:run|do|perform)_(?:web_)?search"
+    ),
+    "get_weather": re.compile(
+        "(?:(?:get|fetch|check|current|lookup)_?)*weather(?:_?(?:report|now|info|data|"
+        "for|by|in|city|location|lookup|"
+        r"current|tool))*"
+    ),
+    "calculate": re.compile(
+        r"(?:calculat(?:e|or)|calc|evaluate|compute|math)(?:_(?:expression|tool))?"
+    ),
+    "save_note": re.compile(
+        r"(?:(?:add|create|write|make|take|store)_?note|note_(?:add|create|save))"
+    ),
+    "read_notes": re.compile(r"(?:(?:list|get|show|fetch)_?(?:all_)?notes|notes_(?:list|read))"),
+}
 
 
 def _typed(schema: object, kind: str) -> bool:
@@ -52,6 +74,22 @@ class Toolbox:
     """The offered tools by name, each with its ``input_schema``."""
 
     schemas: Mapping[str, Mapping[str, object]]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+
+    def serving(self, name: str) -> str:
+        """The offered tool that does what the known one does: "web_search" for "search_web".
+
+        The name itself if it is offered, or if no other, or more than one, looks like it.
+        """
+        if name in self.schemas or name not in _LOOKS_LIKE:
+            return name
+        alike = [each for each in self.schemas if _LOOKS_LIKE[name].fullmatch(each.lower())]
+        return alike[0] if len(alike) == 1 else name
+
+    def takes(self, name: str) -> int:
+        """How many properties the tool has that serves as the known one; 0 if none does."""
+        properties = self.schemas.get(self.serving(name), {}).get("properties")
+        return len(properties) if isinstance(properties, Mapping) else 0
 
     def __contains__(self, name: str) -> bool:
         return name in self.schemas
@@ -66,7 +104,7 @@ class Toolbox:
             if isinstance(needed, list)
             else []
         )
-        usual = ARGUMENTS.get(name)
+        usual = ARGUMENTS.get(next((own for own in ARGUMENTS if self.serving(own) == name), name))
         target = usual
         if usual is None or (usual and properties and usual not in properties):
             texts = [
@@ -92,8 +130,10 @@ def offered(request: Mapping[str, object]) -> Toolbox:
     ):
         return Toolbox({})
     schemas: dict[str, Mapping[str, object]] = {}
+    descriptions: dict[str, str] = {}
     for tool in tools:
         if isinstance(tool, Mapping) and isinstance(tool.get("name"), str):
             schema = tool.get("input_schema")
             schemas[tool["name"]] = schema if isinstance(schema, Mapping) else {}
-    return Toolbox(schemas)
+            descriptions[tool["name"]] = str(tool.get("description") or "")
+    return Toolbox(schemas, descriptions)

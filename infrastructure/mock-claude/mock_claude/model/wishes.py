@@ -52,19 +52,23 @@ class Save:
     """A note: its ``text``, or, if that is None, what the wishes in ``of`` find out.
 
     With no text and no wishes it is the previous answer of the conversation, which must hold
-    ``several`` facts if the words say "both".
+    as many facts as the words say: ``several`` is 2 for "both", 3 for "all three".
     """
 
     text: str | None
     of: tuple[Fact | Read, ...] = ()
-    several: bool = field(default=False, compare=False)
+    several: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
 class Read:
-    """Reading all notes, once what stands before it in the task is saved."""
+    """Reading all notes, once what stands before it in the task is saved.
+
+    ``asks_more`` says that the words ask for some of them, or for their number.
+    """
 
     after: tuple[Save, ...] = ()
+    asks_more: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,11 @@ _GOES_ON = re.compile(
 )
 _REPORTED = re.compile(r"^[^?]{1,40}\basked\s(?:me|us)\s(?=what\b|how\b)", re.IGNORECASE)
 _BARE_PERCENT = re.compile(r"[\d.,]+\s?(?:%|percent|per\scent)\W*", re.IGNORECASE)
-_OF_ITSELF = re.compile(r"[-+]\s?\d+(?:\.\d+)?\s?%(?!\s?(?:of\b|\d))", re.IGNORECASE)
+_FACTORIAL = re.compile(r"[\d)]!\s*[-+*/^)=\d]")
+_OF_ITSELF = re.compile(
+    r"(?:[-+]|\bplus|\bminus|\bless|\badd)\s?\S+(?:\s\w+)?\s?(?:%|\bpercent\b|\bper\scent\b)(?!\s?(?:of\b|\d))",
+    re.IGNORECASE,
+)
 
 
 def _operand(text: str, at: int, depth: int) -> tuple[int, int] | None:
@@ -99,7 +103,7 @@ def calculations(clause: str, previous: str | None = None) -> list[str]:
 
     ``previous`` is the expression that "it" or "the result" stands for, if there is one.
     """
-    if _OF_ITSELF.search(clause) or _BARE_PERCENT.fullmatch(clause):
+    if _FACTORIAL.search(clause) or _OF_ITSELF.search(clause) or _BARE_PERCENT.fullmatch(clause):
         return []  # 50 + 10% is 55 to some and 50.1 to others
     clause = _REPORTED.sub("", clause)
     folds = Folds()

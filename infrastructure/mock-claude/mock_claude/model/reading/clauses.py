@@ -26,7 +26,7 @@ from mock_claude.model.reading.quotes import Quotes
 _BOUNDARY = re.compile(
     r"""(?P<line>\s*\n\s*(?P<mark>[-*\u2022\u2013>]\s+|\(?\d{1,2}[.)]\s+|\(?[a-h][.)]\s+|\#+\s+
         |(?:step|task|part|item|question)\s?\d+\s*[:.)]\s*)?)
-    | (?P<stop>[.?!\u2026]+[)\]]*(?=\s|$))[^\S\n]*
+    | (?P<stop>[.?!\u2026]+[)\]]*(?=\s(?!\s?[-+*/^]\s?\d)|$))[^\S\n]*
     | (?P<semi>\s*;\s*)
     | (?P<after>\s+after\s+(?=\w+ing\s|you\s|you['\u2019]ve\s))
     | (?P<colon>:\s+)
@@ -42,6 +42,10 @@ _ABBREVIATION = re.compile(
     r"[A-Za-z]|(?:[A-Z]\.)+[A-Z])$"
 )
 _NEW_WISH = re.compile(r"\b(?:then|also|please|plus|next|finally|lastly|after)\b", re.IGNORECASE)
+_SAVES_IT = re.compile(
+    r"(?:save|store|note|record|remember|put|add|keep)\s(?:it|that|this|them|both|everything)\b",
+    re.IGNORECASE,
+)
 _TAKES_SUBJECT = re.compile(r"(?:web\s)?search|look\sup|find\sout|google", re.IGNORECASE)
 _LONGEST, _SHORT = 400, 80  # characters that tell how a clause begins, and how it ends
 _NUMBER = re.compile(r"(?<!\S)\(?(\d{1,2})[.)]\s")
@@ -62,7 +66,7 @@ def _start(piece: str, quotes: Quotes) -> _Start:
         return _Start.NOTHING
     if recall.reads(text) or saving.to_save(text, quotes, surely=True):
         return _Start.VERB
-    if questions.begins_verb(text) or questions.begins_question(text):
+    if _SAVES_IT.match(text) or questions.begins_verb(text) or questions.begins_question(text):
         return _Start.VERB
     if arithmetic.begins_verb(text) or forecasts.begins_verb(text):
         return _Start.VERB
@@ -92,7 +96,7 @@ def _joins(left: str, tail: str, right: str, bound: re.Match[str], quotes: Quote
     """Whether the piece on the right belongs to the clause on the left, whose end is ``tail``."""
     start = _start(right, quotes)
     if start == _Start.NOTHING:
-        return True
+        return not (saving.ends_with_quotation(tail) and questions.begins_order(core(right)))
     kind, joint = bound.lastgroup, bound[0].strip()
     is_noun = start == _Start.NOUN
     if joint == "plus" and arithmetic.begins(core(right)):
@@ -167,7 +171,9 @@ def split(text: str, quotes: Quotes) -> list[str]:
         elif kind == "line":
             divides = _ends_line(left, right, bound["mark"], quotes)
         else:
-            divides = kind == "semi" or not _joins(left, tail, right, bound, quotes)
+            divides = not _joins(left, tail, right, bound, quotes)
+            if kind == "semi" and not saving.takes_words(without_lead(left)):
+                divides = True
         if divides:
             close(end)
             start = bound.end()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from mock_claude.model.reading.quotes import QUOTED
+
 _GERUNDS = {
     "saving": "save", "storing": "store", "writing": "write", "noting": "note", "making": "make",
     "recording": "record", "keeping": "keep", "jotting": "jot", "putting": "put", "taking": "take",
@@ -80,6 +82,9 @@ _LOOSE_TAIL = re.compile(
     | ok|okay|and|and\ then|quickly|also|if\ you\ have\ (?:it|them)|in\ the\ end|at\ the\ end)$""",
     re.VERBOSE,  # "now" is a courtesy, "Now" may end a title
 )
+_OBJECT = re.compile(
+    rf"(?:it|that|this|them|both|all|everything|the|my|your|an?|what)\b|{QUOTED}|\d", re.IGNORECASE
+)
 _PERFECT = re.compile(r"(?:have|ve|having)\s$", re.IGNORECASE)
 
 
@@ -94,7 +99,8 @@ def without_lead(clause: str) -> str:
         at = match.end()
     lead, clause = clause[:at], clause[at:]
     first, space, rest = clause.partition(" ")
-    base = _GERUNDS.get(first.lower())
+    is_order = bool(lead.strip() or _OBJECT.match(rest))  # unlike "saving money is hard"
+    base = _GERUNDS.get(first.lower()) if is_order else None
     if base is None and (first.lower() not in _AMBIGUOUS or _PERFECT.search(lead)):
         base = _PARTICIPLES.get(first.lower())
     return f"{base}{space}{rest}" if base else clause

@@ -201,12 +201,22 @@ _PLAIN = re.compile(
 )
 
 
+def misses_a_place(clause: str, found: list[Spot]) -> bool:
+    """Whether a clause names a city that is not among the places that were found in it."""
+    if not any(spot.name for spot in found):
+        return False
+    named = {word for spot in found for word in places.key(spot.name).split()}
+    words = set(re.findall(r"\b[A-Z][^\W\d_]+", clause)) - {"Nice"}
+    return any(places.city_named(word) and places.key(word) not in named for word in words)
+
+
 def asks_more(clause: str, found: list[Spot], quotes: Quotes) -> bool:
     """Whether a clause asks for more than the weather now, in these places: any word that says
     nothing of it does, such as "rain", "tomorrow", "Fahrenheit" or "warmer"."""
     named = {word for spot in found for word in places.key(spot.name).split()}
     named |= {word for spot in found for word in places.key(quotes.restore(spot.name)).split()}
-    words = places.key(re.sub(QUOTED, " ", clause)).split()
+    named |= {"st"} if "saint" in named else set()
+    words = places.key(quotes.restore(clause)).split()
     return any(
         not (
             word in named
@@ -215,7 +225,7 @@ def asks_more(clause: str, found: list[Spot], quotes: Quotes) -> bool:
             or _PLAIN.fullmatch(word)
         )
         for word in words
-        if places.country_of_people(word) is None
+        if places.country_of_people(word) is None or "capital" not in words
     )
 
 

@@ -8,7 +8,7 @@ done anywhere in the task. Words of a note ("note that if it rains ...") and quo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mock_claude.model.reading import arithmetic
 from mock_claude.model.reading.courtesies import core
@@ -66,9 +66,9 @@ _GOES_ON = re.compile(
 )
 _ALL_BUT = re.compile(r"but\snot|instead\sof|rather\sthan", re.IGNORECASE)
 _TAKEN_BACK = re.compile(
-    r"\b(?:never\s?mind|scratch\sthat|cancel\s(?:that|it)|forget\s(?:it|that|about)|actually,?\s(?:no|don)|"
+    r"\b(?:never\s?mind|scratch\sthat|cancel\s(?:that|it)|forget\s(?:it|that|about)|actually,?\s(?:no|don|save|store|note|write|make|put)|"
     r"no,?\swait|wait,?\sno|second\sthoughts?|changed\smy\smind|undo|take\s(?:that|it)\sback|kidding|i\smeant?|"
-    r"save\snothing|don['\u2019]?t[.!]?$)",
+    r"save\snothing|\binstead\b(?!\sof)|don['\u2019]?t[.!]?$)",
     re.IGNORECASE,
 )
 _KINDS = {
@@ -191,7 +191,7 @@ def granted(wishes: tuple[Wish, ...], limited: Limited) -> tuple[Wish, ...]:
     banned = [wish for wish in wishes if _tools(wish) & limited.banned]
     left = [wish for wish in wishes if wish not in banned]
     kept = [
-        Read(tuple(save for save in wish.after if save not in banned))
+        replace(wish, after=tuple(save for save in wish.after if save not in banned))
         if isinstance(wish, Read)
         else wish
         for wish in left

@@ -54,7 +54,7 @@ DOWN = re.compile(
 )
 BARE = re.compile(
     r"(?P<verb>save|store|note|remember|record|keep|log|memori[sz]e|jot|write|file|capture|preserve)"
-    r"(?:\s(?:to\s)?(?P<object>\S.*))?",
+    r"(?:\s(?:to\s(?!(?-i:[A-Z])|my\b|our\b|his\b|her\b))?(?P<object>\S.*))?",
     re.IGNORECASE,
 )
 PASSIVE = re.compile(
@@ -71,6 +71,7 @@ ADD_TO_THEM = re.compile(
 DEST_FIRST = re.compile(rf"{DEST}[\s,:]+(?P<rest>{_VERB}\s.+)", re.IGNORECASE)
 NOTE_OF = re.compile(
     r"(?:(?:add|save|write|make|create|leave)\s(?:me\s)?(?:one|another)(?:\smore)?(?=\s|:)|"
+    r"another(?=\s(?:that|saying|with)\b|\s?:)|"
     r"(?:(?:a|one|another|quick|the|my)\s)*(?:note|memo|reminder)(?:\sto\s(?:self|myself))?"
     r"(?:\s(?:should|must|has\sto|needs\sto|shall)\s(?:say|read|be|contain))?)"
     rf"(?P<link>{LITERAL}|\s(?:with|of|on|about|containing)\s).+",
@@ -104,5 +105,5 @@ TAKES_WORDS = re.compile(
     r"(?:\bthat\b|:|\b(?:saying|reading|stating)\b|\b(?:note|remember)\sto\b)",
     re.IGNORECASE | re.DOTALL,
 )
-HAS_DEST = re.compile(rf"\s(?:{DEST}|down)\b", re.IGNORECASE)
+HAS_DEST = re.compile(rf"\s(?:{DEST}\b|down$)", re.IGNORECASE)
 SAVES = re.compile(rf"{_VERB}\b", re.IGNORECASE)

@@ -127,8 +127,8 @@ def queries(clause: str, quotes: Quotes, *, is_reference: bool = False) -> list[
             return topics(match["o"], quotes)
     if _PERSONAL.fullmatch(clause):
         return None
-    if match := _NOUN.fullmatch(clause):
-        return topics(clause, quotes)
+    if _NOUN.fullmatch(clause):
+        return None if re.search(rf"\blength\sof\s{QUOTED}", clause) else topics(clause, quotes)
     if QUESTION.match(clause):
         return topics(clause, quotes)
     if match := _TELLING.fullmatch(clause):
@@ -152,7 +152,14 @@ _BEGINS_VERB = re.compile(
     r"(?:do|run|make|perform)\s(?:an?|some)\s(?:\w+\s){0,2}(?:search|research|look-?up)|use\s|answer\s|"
     r"(?:have|take)\sa\s(?:quick\s)?look\s|"
     r"(?:say|reply|respond|repeat|report|summari[sz]e|compare|fetch|consult|browse|ask)\b|"
+    r"(?:e-?mail|send|text|tweet|post|translate|convert|delete|remove|book|order|remind|print|forward|share|draw|"
+    r"sing|count|sort|rank)\s(?:it|that|this|them|me|us|him|her|the|my|a|an|to)\b|"
     r"(?:i['\u2019]?m|i\sam)\s(?:also\s|really\s|quite\s|very\s)*(?:curious|interested|wondering)|do\syou\sknow)",
+    re.IGNORECASE,
+)
+_BEGINS_ORDER = re.compile(
+    r"(?:delete|remove|erase|clear|e-?mail|send|translate|convert|count|sort|rename|replace|edit|change|print|"
+    r"forward|share|draw|sing|cancel|play|open|call|text|set|turn|book|order|remind|write|tell|make)\s\S",
     re.IGNORECASE,
 )
 _BEGINS_NOUN = re.compile(
@@ -171,6 +178,11 @@ _RELATIVE = re.compile(r"(?:which|who|whose|where|whom)\b", re.IGNORECASE)
 def begins_verb(text: str) -> bool:
     """Whether a piece of text begins with a request in the imperative."""
     return bool(_BEGINS_VERB.match(text))
+
+
+def begins_order(text: str) -> bool:
+    """Whether a piece of text begins with an order that no note's words need explain."""
+    return bool(_BEGINS_ORDER.match(text))
 
 
 def begins_noun(text: str) -> bool:

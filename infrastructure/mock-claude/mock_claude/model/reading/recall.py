@@ -23,11 +23,11 @@ _READ_FILLER = (
 _READS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_READ_VERB}(?:,?\s{_READ_FILLER})*\s(?:notes|notebook|notepad)\b(?!\s(?:of|in)\s(?:an?|the)\b).*",
+        rf"{_READ_VERB}(?:,?\s{_READ_FILLER})*\s(?:notes|notebook|notepad)\b(?!\s(?:of|by)\s(?!today|yesterday|mine|all)|\sin\s(?:an?|the)\b).*",
         rf"{_READ_VERB}(?:,?\s{_READ_FILLER})*\s(?:my|the|that|this|saved|stored|last|latest)\snote\b"
         r"(?!\s(?:that|which)?\s?(?:of|in)\s(?:an?|the)\b).*",
         r"what(?:['\u2019]?s|\sis|\sare|\sdo|\sdoes|\sdid|\shave|\selse|\swas|\swere|\sall)*\b.{0,40}?\b(?:my|the|your|our|"
-        r"saved|stored|these|those)\s(?:\w+\s)?(?:notes|notebook|notepad)\b(?!\s(?:of|in)\s(?:an?|the)\b).*",
+        r"saved|stored|these|those)\s(?:\w+\s)?(?:notes|notebook|notepad)\b(?!\s(?:of|by)\s(?!today|yesterday|mine|all)|\sin\s(?:an?|the)\b).*",
         r"(?:what|which|how\smany|any)\snotes\b.*",
         r"(?:do|have|did)\s(?:i|we|you)\s(?:have\s|got\s|keep\s|save\s)?(?:any\s)?(?:saved\s)?notes\b.*",
         r"(?:is|are)\sthere\s(?:anything|something|any)?.{0,20}\bnotes\b.*",
@@ -43,6 +43,20 @@ _READS = tuple(
         r"(?:all\s|of\s|my\s|the\s|saved\s)*notes(?:\s(?:back|again|too|so\sfar|as\swell))*",
     )
 )
+
+
+_PLAIN = re.compile(
+    rf"(?:{_READ_VERB}|{_READ_FILLER}|notes?|notebook|notepad|so|far|too|as|well|aloud|then|also|"
+    r"got|anything|something|am|be|been|can|could|would|like|want|would|earlier|before|already|today|"
+    r"until|after|that|this|it|them|back|yes|ok|with|make|made|took|taken|store|save|write|record|did|else|note|jotted|remember)",
+    re.IGNORECASE,
+)
+
+
+def asks_more(clause: str) -> bool:
+    """Whether a clause asks for more than all notes: "how many", "about milk", "the second"."""
+    words = re.findall(r"[\w'\u2019-]+", clause)
+    return not all(_PLAIN.fullmatch(word) for word in words)
 
 
 def reads(clause: str) -> bool:

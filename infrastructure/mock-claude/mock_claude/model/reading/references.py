@@ -77,11 +77,12 @@ def refers(words: str) -> bool:
 
 def kinds(words: str) -> frozenset[str]:
     """Which results a reference means: "weather", "calculation" and "search"; "first" to "third"
-    and "last"; "all" for the whole task so far, "both" for several; or any, if empty."""
-    if _ALL.search(words):
+    and "last"; "all" for the whole task so far, "both" for several, with "three" for that many;
+    or any, if empty."""
+    if _ALL.search(words) and "three" not in words.lower():
         return frozenset({"all"})
     if _EVERY_KIND.search(words):
-        return frozenset({"both"})
+        return frozenset({"both", "three"} if "three" in words.lower() else {"both"})
     if match := _NTH.search(words):
         return frozenset({match[1].lower().replace("former", "first").replace("latter", "last")})
     return frozenset(kind for kind, pattern in _KIND_WORDS if pattern.search(words))

@@ -48,12 +48,16 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "calculation": (Calculate,),
     "search": (Search,),
 }
+_SEVERAL = frozenset({"all", "both", "three"})
 _LACKING = "I did not save a note, as I did not understand all that it is to hold."
 
 
-def resolve(found: list[Item], open_to: tuple[Fact, ...], quotes: Quotes) -> tuple[Wish, ...]:
+def resolve(
+    found: list[Item], open_to: tuple[Fact, ...], quotes: Quotes, context: tuple[Fact, ...] = ()
+) -> tuple[Wish, ...]:
     """The wishes of what was found in a task, in its order; ``open_to`` are the places for weather
-    in a place left open. Words that were not understood are told if anything else is."""
+    in a place left open, ``context`` the facts of the task before. Words that were not understood
+    are told if anything else is."""
     items = [placed for item in found for placed in _placed(item, open_to)]
     unmet = [item for item in items if _asks_more(item)]
     items = [asking(item, item in unmet) for item in items]
@@ -64,7 +68,7 @@ def resolve(found: list[Item], open_to: tuple[Fact, ...], quotes: Quotes) -> tup
         if isinstance(item, Gap):
             wishes.append(Unable(f'I did not understand "{quotes.restore(item.words)}".'))
         elif isinstance(item, Read):
-            wishes.append(Read(tuple(dict.fromkeys(saves))))
+            wishes.append(replace(item, after=tuple(dict.fromkeys(saves))))
         elif not isinstance(item, Draft):
             wishes.append(item)
         elif item.saving.words:
@@ -73,13 +77,24 @@ def resolve(found: list[Item], open_to: tuple[Fact, ...], quotes: Quotes) -> tup
         else:
             of = item.own or _meant(items, index, since, item.saving)
             lacking = any(isinstance(other, (Gap, Unable)) for other in items[since:index])
-            if lacking and not (of and item.saving.kinds - {"all", "both"}):
+            if lacking and not (of and item.saving.kinds - _SEVERAL):
                 wishes.append(Unable(_LACKING))
                 continue
             if not of and saves:
                 continue  # 'note: "milk". Save it.' is one note
-            saves.append(Save(None, of, bool(item.saving.kinds & {"all", "both"})))
-            wishes.append(saves[-1])
+            if not of and any(map(_asks_more, context)):
+                wishes.append(Unable(_LACKING))
+                continue
+            if not of and context and item.saving.kinds - _SEVERAL:
+                of = _of_kinds(context, item.saving.kinds)[-1:]  # "and save the weather"
+                if not of:
+                    wishes.append(Unable(_LACKING))
+                    continue
+            several = 3 if "three" in item.saving.kinds else 2 * bool(item.saving.kinds & _SEVERAL)
+            apart = item.saving.apart and len(of) > 1
+            new = [Save(None, (fact,)) for fact in of] if apart else [Save(None, of, several)]
+            saves.extend(new)
+            wishes.extend(new)
             since = index
     wishes = list(dict.fromkeys(wishes))
     return tuple(wishes) if any(map(_is_told, wishes)) else ()
@@ -111,6 +126,11 @@ def _placed(item: Item, places: tuple[Fact, ...]) -> list[Item]:
     return [asking(place, _asks_more(item)) for place in places] if item == NO_CITY else [item]
 
 
+def _of_kinds(facts: tuple[Fact, ...], names: frozenset[str]) -> tuple[Fact, ...]:
+    kinds = tuple(kind for name in names for kind in _KINDS.get(name, ()))
+    return tuple(fact for fact in facts if isinstance(fact, kinds))
+
+
 def _meant(items: list[Item], index: int, since: int, saving: Saving) -> tuple[Fact | Read, ...]:
     """What a save refers to: facts since the last save, else before it, else after it."""
 
@@ -119,9 +139,8 @@ def _meant(items: list[Item], index: int, since: int, saving: Saving) -> tuple[F
         return tuple(dict.fromkeys(found))
 
     before, recent, later = facts(items[:index]), facts(items[since:index]), facts(items[index:])
-    kinds = tuple(kind for name in saving.kinds for kind in _KINDS.get(name, ()))
-    for some in (recent, before, later) if kinds else ():
-        if chosen := tuple(fact for fact in some if isinstance(fact, kinds)):
+    for some in (recent, before, later):
+        if chosen := _of_kinds(some, saving.kinds):
             return chosen
     if "all" in saving.kinds and before:
         return before

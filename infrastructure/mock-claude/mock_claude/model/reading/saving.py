@@ -8,7 +8,7 @@ kept word for word; what points at results ("both", "the answer") is a reference
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mock_claude.model.reading import note_forms as forms
 from mock_claude.model.reading.quotes import QUOTED, Quotes
@@ -26,6 +26,17 @@ class Saving:
     words: tuple[str, ...] = ()
     about: str = ""
     kinds: frozenset[str] = frozenset()
+    apart: bool = False
+    """Whether each fact is to have a note of its own."""
+    is_subject: bool = False
+    """Whether ``about`` only says what the note is about."""
+
+
+_APART = re.compile(
+    r"\b(?:separate|individual|own|each|every)(?:\s\w+){0,3}?\snotes?\b|"
+    r"\b(?:two|three|four|five|several|\d+)\s(?:\w+\s)?notes\b|\b(?:separately|individually|each)\b",
+    re.IGNORECASE,
+)
 
 
 def _tidy(words: str, quotes: Quotes) -> str:
@@ -46,8 +57,12 @@ def _exactly(words: str, quotes: Quotes) -> Saving | None:
 def _about(words: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
     """A reference, a quotation, or words that may name a fact."""
     words = words.strip(" ,;:\u2013\u2014-")
+    if label := _LABEL_OF_WORDS.match(words):
+        return _exactly(words[label.end() :], quotes)
     if not words or refers(words):
         return Saving(kinds=kinds(words))
+    if several and len(parts := re.split(r"\s*;\s*(?:and\s)?", words.rstrip(".!;"))) > 1:
+        return Saving(words=tuple(_tidy(part, quotes) for part in parts))
     items = re.split(r"\s*,\s*(?:and\s)?|\s(?:and|&)\s", words.rstrip(".!"))
     if len(items) > 1 and all(forms.LABEL.fullmatch(item) for item in items):
         texts = [_tidy(item, quotes) for item in items]
@@ -66,6 +81,8 @@ def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
         if refers(words) or forms.LABEL.fullmatch(words.strip(" .")):
             return _about(words, quotes)
         return _exactly(words, quotes)
+    if re.match(r"\sto\s", rest) and _NOT_WORDS.match(rest.strip()):
+        return Saving(about=f"a note {rest.strip()}")
     if todo := re.match(r"\sto\s(?=\S)", rest, re.IGNORECASE):
         return _exactly(rest[todo.end() :], quotes)
     if listed := re.match(r"\s?:\s*(?=\S)", rest):
@@ -75,7 +92,9 @@ def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
         rest,
         re.IGNORECASE,
     )
-    return _about(rest[linked.end() :] if linked else rest, quotes)
+    found = _about(rest[linked.end() :] if linked else rest, quotes)
+    is_subject = linked is not None and linked[0].split()[0] in ("about", "on", "regarding")
+    return replace(found, is_subject=True) if found and is_subject else found
 
 
 _ASKS = re.compile(
@@ -100,7 +119,7 @@ def is_literal(clause: str, about: str) -> bool:
     "'x' in capitals" would have to be made first. Without "note" in the clause, only a statement
     is.
     """
-    if re.search(QUOTED, about):
+    if re.search(QUOTED, about) or _NOT_WORDS.match(about):
         return False
     if _SAYS.search(about) and not re.match(
         r"(?:what|who|how|when|where|which|why|whether)\b", about, re.IGNORECASE
@@ -111,8 +130,19 @@ def is_literal(clause: str, about: str) -> bool:
     return not _TO_BE_FOUND.match(about) and bool(_NAMES_NOTES.search(clause))
 
 
+_LABEL_OF_WORDS = re.compile(
+    r"(?:the|this|these|following|my)\s(?:text|words?|note|sentence|phrase|line|message)s?:\s(?=\S)",
+    re.IGNORECASE,
+)
+_NOT_WORDS = re.compile(  # to somebody, in some manner, or about what is not said
+    r"(?:a\snote\s)?to\s(?:(?-i:[A-Z])|(?:my|the|our|your|his|her|him|them|us|mum|mom|dad)\b)|"
+    r"(?:in|as|with|using|without)\s[^:]{1,40}:\s",
+    re.IGNORECASE,
+)
+_MANNER = re.compile(r"(?:in|as|with|using|without)\s[^:]{1,40}:\s", re.IGNORECASE)
 _CODE = re.compile(  # "the door code 4711"
-    r"(?:the|my|our)\s(?:(?!of\b|first\b|next\b|last\b|top\b)[a-z]+\s){1,3}\S*\d\S*", re.IGNORECASE
+    r"(?:the|my|our)\s(?:(?!of\b|first\b|next\b|last\b|top\b|text\b|words?\b|sum\b|result\b|answer\b)[a-z]+\s){1,3}\S*\d\S*",
+    re.IGNORECASE,
 )
 _NAMES_NOTES = re.compile(
     r"\b(?:notes?|notebook|notepad|memos?|reminders?|down|remember|memori[sz]e)\b", re.IGNORECASE
@@ -123,8 +153,14 @@ def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | No
     """What a clause wants saved, or None; ``surely`` if it names notes or points at results."""
     if _ASKS.match(clause):
         return None  # "is it saved?" saves nothing
+    found = _to_save(clause, quotes, surely=surely)
+    apart = bool(_APART.search(clause)) and found is not None and not found.words
+    return replace(found, apart=True) if apart and found else found
+
+
+def _to_save(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
     if match := forms.DEST_FIRST.fullmatch(clause):
-        return to_save(match["rest"], quotes)
+        return _to_save(match["rest"], quotes, surely=surely)
     if match := forms.MAKE.fullmatch(clause):
         several = clause[: match.start("rest")].endswith("notes")
         return _made(match["rest"], quotes, several=several)
@@ -152,6 +188,12 @@ def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | No
             return _about(thing, quotes)
     if that:
         words = that["words"]
+        if re.match(r"(?:and|or|but|also|plus)\b", words, re.IGNORECASE):
+            return Saving(about=f"that {words}")
+        if " " not in words.strip() and ":" not in clause and not re.search(QUOTED, words):
+            return Saving()  # "save that one", "note that too"
+        if _MANNER.match(words):
+            return Saving(about=words)
         if forms.AFTER_DOWN.fullmatch(words):
             return Saving()
         if refers(words):
@@ -218,4 +260,4 @@ def ends_with_quotation(clause: str) -> bool:
 
 def begins_saving(text: str) -> bool:
     """Whether a piece of text begins with a verb of saving."""
-    return bool(forms.SAVES.match(text))
+    return bool(forms.SAVES.match(text) or forms.MAKE.match(text))

@@ -12,7 +12,7 @@ import re
 from mock_claude.model.reading.numbers import with_digits
 from mock_claude.model.reading.quotes import QUOTED
 
-_LANGUAGE = (
+LANGUAGE = (
     r"(?:english|french|spanish|german|italian|portuguese|dutch|latin|greek|russian|polish|swedish|"
     r"norwegian|danish|finnish|turkish|arabic|hebrew|hindi|chinese|mandarin|japanese|korean|welsh|"
     r"irish|esperanto|klingon|morse(?:\scode)?|binary|hex(?:adecimal)?|octal|roman\snumerals|pig\slatin)"
@@ -34,16 +34,16 @@ _OUT = re.compile(
     r"|jokes?|poems?|haikus?|limericks?|riddles?|rhymes?|synonyms?|antonyms?|opposite|plural|anagrams?|"
     r"palindromes?|spell(?:ed|ing)?|letters|vowels|syllables|uppercase|lowercase|reversed?|backwards|"
     r"translat\w*|pronounced?|advice|opinion|favou?rite|should|code|function|bug|error|regex|notes?|saved?|"
-    r"weather|temperature|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
+    r"weather|temperature|conditions|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
     r"news|latest|newest|best|worst|cheapest|hotels?|flights?|restaurants?|tickets?|right$|sentences?|words?|lines|"
-    rf"(?:in|into|to)\s{_LANGUAGE}|{_LANGUAGE}\s(?:word|for|translation))\b"
-    r"|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
+    rf"(?:in|into|to)\s{LANGUAGE}|{LANGUAGE}\s(?:word|for|translation))\b"
+    r"|^how\slong\swill\b|\b(?:noon|midnight)\b|\btime\b(?=\W*$)|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
     re.IGNORECASE,
 )
 _PERSON = re.compile(
     r"(?:you|me|us|yourself|myself|u|it|this|that|today|tomorrow|yesterday|tonight|now|everything|"
     r"for|about|up|on|of|(?:.{0,80}\s)?(?:of|in)\s(?:it|this|that|there|them)(?:\s\w+)?|"
-    r"your\s.*|my\s.*|our\s.*)",
+    r"(?:your|my|our|its|his|her|their)\s.*)",
     re.IGNORECASE,
 )
 _POINTS = re.compile(
@@ -69,6 +69,13 @@ def may_be_looked_up(question: str) -> bool:
     return len(question.split()) <= _LONGEST
 
 
+def is_whole(question: str, query: str) -> bool:
+    """Whether the query is all that a question speaks of: not "HTTP stand for" of "what does HTTP
+    stand for?", nor "sky blue" of "why is the sky blue?"."""
+    ends = question.rstrip(" .?!").lower().endswith(query.lower())
+    return not (ends and _SAYS_MORE.match(question))
+
+
 def is_personal(query: str) -> bool:
     """Whether a query is about the user, the agent, or the day."""
     return bool(_PERSON.fullmatch(query))
@@ -80,7 +87,14 @@ def is_subject(query: str) -> bool:
 
 
 _ASKS_STILL = re.compile(
-    r"^(?:who|whom|whose|what|when|where|why|how|which)\b|[\"\u201c\u201d\u00ab\u00bb`]",
+    r"^(?:who|whom|whose|what|when|where|why|how|which|they|he|she|it|we|you|i|outside|inside|in|on|at|"
+    r"there|here)\b|\b(?:of|for|by|with|from|in|at|to|on)$|[\"\u201c\u201d\u00ab\u00bb`]",
+    re.IGNORECASE,
+)
+_SAYS_MORE = re.compile(
+    r"(?:what|when|where|how|who)\s(?!does\s(?:the\s)?(?:web|internet|wikipedia|encyclop))(?:does|do|did|can|could|would|will|has|have|had)\b|why\b|"
+    r"(?:what|which)\s\w+\s(?:did|does|do)\b|"
+    r"(?:when|where|how)(?:\s(?:was|were|is|are)|['\u2019]s)\s.*(?:ed|en|kept|held|sold|worn|found)$",
     re.IGNORECASE,
 )
 _STATEMENT = re.compile(

@@ -24,11 +24,12 @@ class Spot:
 
 _TIME = re.compile(
     r"\b(?:right\snow|rn|atm|at\sthe\s(?:very\s)?moment|at\spresent|at\sthis\s(?:very\s)?(?:moment|hour|time)|"
-    r"(?:for\s|of\s)?(?:later\s)?(?:today|tonight|tomorrow)(?:['\u2019]s)?|now|currently|presently|"
+    r"(?:for\s|of\s)?(?:later\s)?(?:today|tonight|tomorrow)(?:['\u2019]s)?(?:\s(?:morning|noon|afternoon|evening|night))?|now|currently|presently|"
     r"(?:for\s|on\s)?(?:this|next|the)\s(?:very\s)?(?:morning|afternoon|evening|week|weekend|minute|"
     r"instant|coming\sdays)|these\sdays|"
+    r"(?:for\s|over\s)?(?:the\s)?next\s(?:\w+\s)?(?:days|hours|weeks)|"
     r"(?:on\s|for\s|this\s|next\s)?(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
-    r"as\sof\snow|just\snow|nowadays|in\s(?:degrees?\s)?(?:celsius|fahrenheit|metric|\u00b0c)|please|"
+    r"as\sof\snow|just\snow|nowadays|lately|in\s(?:degrees?\s)?(?:celsius|fahrenheit|metric|\u00b0?[cf])(?![\w.])|please|"
     r"like|looking|outside|outdoors|out\sthere|going\sto\sbe|for\s(?:me|us|now)|exactly|again|too|"
     r"as\swell(?!\sas)|instead|first|really)\b",
     re.IGNORECASE,
@@ -37,12 +38,12 @@ PREPOSITION = r"(?:in|for|at|of|over|around|near|across|from|on|to|between|insid
 _LED = re.compile(rf"^(?:.*?[\s:,(])??{PREPOSITION}\s+(?P<rest>\S.*)", re.IGNORECASE | re.DOTALL)
 _JOINT = re.compile(
     r"\s*(?P<comma>,|\()\s*(?:(?:and|or)\s+)?|\s+(?:and|or|as\swell\sas|plus|then|vs\.?|versus|than|"
-    r"compared\s(?:to|with)|but\salso)\s+|\s*[&/;|)]\s*",
+    r"compared\s(?:to|with)|with|against|but\salso)\s+|\s*[&/;|)]\s*",
     re.IGNORECASE,
 )
 _ITEM_LEAD = re.compile(
     rf"(?:{PREPOSITION}|also|both|and|or|either|then|each\sof|(?:the\s)?(?:following|these|two|three)\s"
-    r"(?:cities|places|towns):?|(?:the\s)?(?:city|cities|town|towns|village)\s(?:of|like)|downtown|"
+    r"(?:cities|places|towns):?|(?:the\s)?(?:city|cities|town|towns|village)(?:\s(?:of|like)|(?-i:(?=\s[A-Z])))|downtown|"
     r"central|beautiful|sunny|rainy|the\sone|same)\s+|(?-i:[a-z]+\s+in\s+(?=[A-Z]))|the\s(?=[A-Z])(?!Hague\b)",
     re.IGNORECASE,
 )
@@ -59,7 +60,7 @@ _THERE = re.compile(
 _NO_PLACE = re.compile(
     r"(?:i|i['\u2019](?:m|d|ll|ve)|we|you|he|she|they|please|have|find|tell|then|also|if|so|what|how|which|who|"
     r"save|store|note|write|remember|record|put|look|search|read|show|calculate|compute|general|"
-    r"detail|short|advance|case|mind)\b(?!-)",
+    r"detail|short|advance|case|mind|by|not|and|or|usual|normal|average|fahrenheit|celsius|kelvin|degrees)\b(?!-)",
     re.IGNORECASE,
 )
 PARTICLE = re.compile(
@@ -77,7 +78,7 @@ _AFTER_A_PLACE = re.compile(
 
 def _name(item: str, quotes: Quotes) -> Spot | None:
     """The place an item of a list names, or None if it names none."""
-    item = item.strip(" \t\n,:;?!\"'\u2019")
+    item = re.sub(r"^[^:]*:\s+", "", item).strip(" \t\n,:;?!\"'\u2019")
     while match := _ITEM_LEAD.match(item):
         item = item[match.end() :]
     if re.fullmatch(QUOTED + r"(?:['\u2019]s)?", item):
@@ -89,7 +90,7 @@ def _name(item: str, quotes: Quotes) -> Spot | None:
             if known or pattern is _CAPITAL:
                 people = places.country_of_people(country)
                 return Spot(people or quotes.restore(country), of_capital=True)
-    if _NO_PLACE.match(item):
+    if _NO_PLACE.match(item) or places.country_of_people(item.strip(" .")):
         return None
     if _THERE.fullmatch(item):
         return Spot("")
@@ -100,6 +101,10 @@ def _name(item: str, quotes: Quotes) -> Spot | None:
     has_digit = any(char.isdigit() for char in item)
     if has_digit or not any(char.isalpha() for char in item) or len(item) > 60:
         return None
+    for name, _, country in (item.rpartition(" "), item.partition(" ")):
+        is_where = places.qualifies(country) or re.fullmatch(r"[A-Z]{2}", country)
+        if places.city_named(name) and is_where and not places.city_named(item):
+            return Spot(f"{name}, {country}")  # "Paris France"
     known = places.city_named(item)
     plainly_typed = item == item.lower() or (item == item.upper() and len(item) > 3)
     return Spot(known.name if known and plainly_typed else quotes.restore(item))
@@ -135,11 +140,31 @@ def spots(text: str, quotes: Quotes) -> list[Spot]:
         if is_qualifier and (places.qualifies(bare) or re.fullmatch(r"[A-Z]{2}", bare)):
             dotted = item.strip() if bare.upper().endswith(("D.C", "U.S")) else bare
             found[-1] = Spot(f"{found[-1].name}, {dotted.upper() if '.' in dotted else dotted}")
-        elif spot := _name(item, quotes):
-            found.append(Spot(spot.name, True) if capitals and spot.name else spot)
+        else:
+            for each in _in_a_row(item) or [item]:
+                if (spot := _name(each, quotes)) and not (found and _is_phrase(each, spot.name)):
+                    found.append(Spot(spot.name, True) if capitals and spot.name else spot)
             capitals = capitals or bool(re.search(r"\bcapitals\sof\b", item, re.IGNORECASE))
         comma = bool(joint and joint["comma"])
     return list(dict.fromkeys(found))
+
+
+def _in_a_row(item: str) -> list[str]:
+    """The cities of "london paris new york", or [] if it is anything else."""
+    words, found = item.strip(" .?!").split(), list[str]()
+    while words:
+        sizes = range(min(len(words), 4), 0, -1)
+        size = next((n for n in sizes if places.city_named(" ".join(words[:n]))), 0)
+        if not size:
+            return []
+        found.append(" ".join(words[:size]))
+        words = words[size:]
+    return found
+
+
+def _is_phrase(item: str, name: str) -> bool:
+    """Whether words after a first city are no name: "by how much", "email it to Bob"."""
+    return name == name.lower() and " " in item.strip() and not places.city_named(name)
 
 
 def looks_named(text: str) -> bool:

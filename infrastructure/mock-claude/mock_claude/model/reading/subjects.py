@@ -17,7 +17,8 @@ _ENDINGS = (
     "begin|began|created|established|designed|constructed|invented|discovered|written|published|"
     "named|used|lived|live|died|die|closed|close|happen|stand|come from|long|tall|high|old|wide|"
     "deep|big|heavy|inaugurated|launched|painted|composed|formed|first|originally|exactly|end|"
-    "ended|take place|weigh|work|have|has|contain|cost|carry|hold|serve|mean|begins|starts|opens"
+    "ended|take place|weigh|work|have|has|contain|cost|carry|hold|serve|mean|begins|starts|opens|"
+    "called"
 )
 _SIZES = "long|tall|old|high|big|deep|wide|heavy|large|fast"
 _QUESTIONS = (
@@ -56,6 +57,7 @@ _ARTICLE = re.compile(r"(?:the|an|a)\s+(.+)")
 def _once(text: str) -> str:
     """One layer of wording less."""
     text = text.strip(_EDGES)
+    text += ")" * ("(" in text and ")" not in text)
     low = text.lower()
     if len(low) != len(text):  # a letter whose lower case is longer: offsets would not agree
         return text

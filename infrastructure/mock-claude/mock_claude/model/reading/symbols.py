@@ -17,7 +17,8 @@ _MAX_FOLDS = 200
 FOLDED = "[\U000f0000-\U000f00ff]"
 _NUM = r"(?<![\w.])-?(?:\d+(?:\.\d+)?|\.\d+)(?![\w]|\.\d)"
 _ITEM = rf"(?:{_NUM}(?:\s?(?:\*\*|[*/%])\s?{_NUM})*|{FOLDED}|\([^()]{{1,80}}\))"
-_LIST = rf"{_ITEM}(?:\s?,?\s?(?:,|and|to|with|plus|&)\s{_ITEM})+"
+_AND_LIST = rf"{_ITEM}(?:\s?,?\s?(?:,|and|&)\s{_ITEM})+"
+_LIST = rf"{_ITEM}(?:(?:\s?,?\s?(?:,|and|&)|\s(?:plus|to|with))\s{_ITEM})+"
 _THE = r"(?:the\s)?"
 _MASKED = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}-\d{1,2}-\d{4}|\d{1,2}/\d{1,2}/\d{4}|\d{4}/\d{1,2}/\d{1,2}"
@@ -32,6 +33,13 @@ _SYMBOLS = str.maketrans(
 
 def _items(text: str) -> list[str]:
     return re.findall(_ITEM, text)
+
+
+def _difference(match: re.Match[str]) -> str:
+    """The larger less the smaller, as people mean it, where both are plain numbers."""
+    a, b = match[1], match[2]
+    plain = all(re.fullmatch(r"\d+(?:\.\d+)?", each) for each in (a, b))
+    return f"{b} - {a}" if plain and Decimal(a) < Decimal(b) else f"{a} - {b}"
 
 
 def _mean(match: re.Match[str]) -> str:
@@ -80,7 +88,6 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             rf"(?:divided\sby|over|by|mod|/)\s({_ITEM})",
             r"\1 % \2",
         ),
-        (rf"{_THE}difference\s(?:between|of)\s({_ITEM})\s(?:and|to)\s({_ITEM})", r"\1 - \2"),
         (
             rf"{_THE}(?:quotient|ratio)\s(?:of|between)\s({_ITEM})\s(?:and|to)\s({_ITEM})",
             r"\1 / \2",
@@ -96,12 +103,21 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _LISTS = (
-    (re.compile(rf"{_THE}(?:sum|total)\sof\s({_LIST})", re.IGNORECASE), "+"),
-    (re.compile(rf"{_THE}product\sof\s({_LIST})", re.IGNORECASE), "*"),
+    (
+        re.compile(
+            rf"{_THE}(?:sum|total)\sof\s({_ITEM}(?:(?:\s?,?\s?(?:,|and|&)|\splus)\s{_ITEM})+)",
+            re.IGNORECASE,
+        ),
+        "+",
+    ),
+    (re.compile(rf"{_THE}product\sof\s({_AND_LIST})", re.IGNORECASE), "*"),
     (re.compile(rf"(?:add(?:\s(?:up|together))?|sum(?:\sup)?)\s({_LIST})", re.IGNORECASE), "+"),
     (re.compile(rf"multiply\s({_LIST})", re.IGNORECASE), "*"),
 )
-_MEAN = re.compile(rf"{_THE}(?:average|mean)\sof\s({_LIST})", re.IGNORECASE)
+_DIFFERENCE = re.compile(
+    rf"{_THE}difference\s(?:between|of)\s({_ITEM})\s(?:and|to)\s({_ITEM})", re.IGNORECASE
+)
+_MEAN = re.compile(rf"{_THE}(?:average|mean)\sof\s({_AND_LIST})", re.IGNORECASE)
 _LEFT, _RIGHT = r"(?<=[\d)\U000f0000-\U000f00ff])\s+", r"\s+(?=[-(.\d\U000f0000-\U000f00ff])"
 # Words between two numbers; what they join keeps the usual order of operations.
 _BETWEEN = tuple(
@@ -190,6 +206,7 @@ def in_symbols(text: str, folds: Folds) -> str:
     text = _SCIENTIFIC.sub(lambda match: format(Decimal(match[0]), "f"), text)
     text = _CURRENCY.sub("", with_digits(text).translate(_SYMBOLS)).replace("\ue0ff", "**")
     text = _NEGATIVE.sub("-", _TO_THE_NTH.sub(r" ** \1", _X.sub(r"\1*\2", text)))
+    text = re.sub(r"(\bpower(?:\sof)?\s)(\d+\s?/\s?\d+)", r"\1(\2)", text, flags=re.IGNORECASE)
     text = _FACTORIAL.sub(lambda match: _factorial(match, folds), text)
     for _ in range(6):
         before = text
@@ -198,6 +215,7 @@ def in_symbols(text: str, folds: Folds) -> str:
         for pattern, sign in _LISTS:
             text = _fold_list(text, pattern, sign, folds)
         text = _MEAN.sub(lambda match: folds.fold(_mean(match)), text)
+        text = _DIFFERENCE.sub(lambda match: folds.fold(_difference(match)), text)
         for pattern, sign in _BETWEEN:
             text = pattern.sub(sign, text)
         if text == before:

@@ -73,7 +73,7 @@ class _Reader:
         if not words:
             return
         if recall.reads(words):
-            self.found.append(Read())
+            self.found.append(Read(asks_more=recall.asks_more(words)))
             if more_asked := _AND_MORE.search(words):
                 self.found.append(Gap(more_asked[1]))
             return
@@ -92,7 +92,7 @@ class _Reader:
         self.found.extend(facts)
         if saving and saving.about and not facts:
             words_of_note = self.quotes.restore(saving.about).strip(" .")
-            if not is_literal(words, saving.about):
+            if saving.is_subject or not is_literal(words, saving.about):
                 why = "put the words of a note in quotation marks."
                 self.found.append(Unable(f'I did not save "{words_of_note}": {why}'))
                 return
@@ -103,7 +103,10 @@ class _Reader:
             if self.continues_note(polite):
                 return
             self.unread.append(words)
-            if not leads and not scope.asks_nothing(text, words) and not self.is_answered(words):
+            says = (leads and not _MANNER.match(words)) or (
+                scope.asks_nothing(text, words) and not _FORM.match(words)
+            )
+            if not says and not self.is_answered(words):
                 self.found.append(Gap(words))
         self.note_is_open = bool(saving and saving.words and _OPEN_NOTE.search(text))
 
@@ -117,7 +120,9 @@ class _Reader:
         last = self.found[-1] if self.found else None
         if not self.note_is_open or not isinstance(last, Draft) or _FAREWELL.match(polite):
             return False
-        words = f"{last.saving.words[-1]}. {self.quotes.restore(polite)}"
+        said = last.saving.words[-1]
+        stop = "" if said.endswith(("!", "?", "\u2026")) else "."
+        words = f"{said}{stop} {self.quotes.restore(polite)}"
         self.found[-1] = Draft(Saving(words=(*last.saving.words[:-1], words)))
         return True
 
@@ -126,6 +131,8 @@ class _Reader:
         if not words or len(words) > _LONGEST:
             return ()
         asked = forecasts.weather_spots(words, self.quotes)
+        if asked is not None and forecasts.misses_a_place(words, asked):
+            return ()
         if asked is not None:
             more = forecasts.asks_more(words, asked, self.quotes)
             return tuple(asking(self.place(spot), more) for spot in asked)
@@ -137,10 +144,12 @@ class _Reader:
             return tuple(Calculate(expression) for expression in expressions)
         told = re.sub(r"^(?:tell|give|show|let)\s\w+\s(?:know\s)?", "", words)
         found = questions.queries(words, self.quotes, is_reference=references.refers(told))
-        if found is None:
+        if found is None or _NOT_THAT.search(words):
             return ()
         asked_for = questions.is_question(told)
-        named = scope.may_be_looked_up(told) and all(map(scope.is_subject, found))
+        named = scope.may_be_looked_up(told) and all(
+            scope.is_subject(query) and scope.is_whole(told, query) for query in found
+        )
         if (asked_for and not named) or any(map(scope.is_personal, found)):
             return ()
         searched = any(isinstance(wish, Search) for wish in self.found)
@@ -205,13 +214,25 @@ class _Reader:
         """The wishes with every reference resolved."""
         spoken = (spots.mentioned(clause, self.quotes) for clause in self.unread)
         open_to = tuple(self.place(spot) for spot in next(filter(None, spoken), [Spot("")]))
-        return resolve(self.found, open_to, self.quotes)
+        return resolve(self.found, open_to, self.quotes, self.context)
 
 
 _AND_MORE = re.compile(
     r"\bnotes?,?\s(?:and|then)\s(?!(?:read|show|tell|list)\b)(\S.*)", re.IGNORECASE
 )
 _START = re.compile(r"(?:take\s|the\snumber\s)*(-?\d+(?:\.\d+)?)", re.IGNORECASE)
+_NOT_THAT = re.compile(r",\s(?:and\s|but\s)?not\s", re.IGNORECASE)
+_MANNER = re.compile(
+    r"(?:answer|reply|respond|say|speak|write|explain|translate|format|give|convert|round)\b"
+    r"(?!\s(?:me|us|the\sfollowing|this|these|my|to|all|both)\b)|(?:in|as|with|using)\s(?!order|addition|short|case|this|my|the\sfollowing)",
+    re.IGNORECASE,
+)
+"""What says how to answer ("in French:"), which the stand-in does not follow."""
+_FORM = re.compile(
+    r"in\s(?:just\s|only\s)?(?:a|one|two|three|four|five|\d+)\s(?:\w+\s)?(?:words?|sentences?|lines?)\b|"
+    rf"in\s(?:{scope.LANGUAGE})\b|(?:as|like)\sa\s",
+    re.IGNORECASE,
+)
 _LONGEST = 600
 """Characters of the longest clause that can ask for a fact; a longer one is a document."""
 _MOST = 200
@@ -225,7 +246,6 @@ def context(wishes: tuple[Wish, ...]) -> tuple[Fact, ...]:
     return tuple(wish for wish in wishes if not isinstance(wish, (Save, Read, Unable)))
 
 
-@lru_cache(maxsize=512)  # every turn of a task reads the same words again
 def wishes_in(text: str, before: tuple[Fact, ...] = ()) -> tuple[Wish, ...]:
     """The wishes of a task, in the order in which its words put them.
 
@@ -233,6 +253,14 @@ def wishes_in(text: str, before: tuple[Fact, ...] = ()) -> tuple[Wish, ...]:
     """
     if len(text) > 2 * _END:
         text = f"{text[:_END]} {text[-_END:]}"
+    return _wishes_in(text, before, tuple(getattr(wish, "asks_more", False) for wish in before))
+
+
+@lru_cache(maxsize=512)  # every turn of a task reads the same words again
+def _wishes_in(
+    text: str, before: tuple[Fact, ...], _asks_more: tuple[bool, ...]
+) -> tuple[Wish, ...]:
+    """``_asks_more`` tells contexts apart that are equal but for it."""
     prepared, quotes = prepare(text)
     limited = limits.limit(prepared, quotes)
     reader = _Reader(quotes, before)

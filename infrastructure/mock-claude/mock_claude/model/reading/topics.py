@@ -11,6 +11,7 @@ import re
 from mock_claude.model.reading.quotes import QUOTED, Quotes
 from mock_claude.model.reading.references import refers
 from mock_claude.model.reading.subjects import asked_about
+from mock_claude.world import places
 
 WHERE = (
     r"(?:on\s|through\s|in\s|using\s|over\s|across\s|with\s|via\s|from\s|at\s|of\s)?(?:the\s|your\s|a\s)?"
@@ -50,7 +51,7 @@ _OWN_PRONOUN = re.compile(
     r"(?:\s\w+){0,4}\W*",
     re.IGNORECASE,
 )
-_CAPITALS = re.compile(r"(?:the\s)?capital(?:s|\scities)\sof\s(?P<of>\S.*)", re.IGNORECASE)
+_CAPITALS = re.compile(r"(?:the\s)?capital(?:s|\scit(?:y|ies))?\sof\s(?P<of>\S.*)", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?:the|an|a)\s(?=\S)|The\s(?=[a-z])")
 _LABEL = re.compile(
     r"(?:(?:the|a|an|this|that|these|following|exact|old|famous)\s)*(?:play|film|book|song|novel|movie|"
@@ -67,6 +68,9 @@ _AGAIN = re.compile(
 _COMMA_OR_AND = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+|\s+&\s+|\s+or\s+")
 
 
+_NAMED = re.compile(
+    r"(?:the\s)?(?:\S+|[A-Z]\S*(?:\s(?:of|the|and|de|la|[A-Z]\S*))*\s[A-Z]\S*)[\s.?!]*"
+)
 _NAME = re.compile(r"[A-Z][\w'\u2019-]*(?:\s(?:(?:of|the|de|la)\s)*[A-Z][\w'\u2019-]*)*")
 
 
@@ -75,6 +79,8 @@ def _form(item: str) -> str:
     if _LABEL.fullmatch(item):
         return "quoted"
     words = item.split()
+    if words and words[0].lower() == "the" and len(words) >= 3 and item[4:].istitle():
+        words = words[1:]
     if words and words[0].lower() in ("the", "a", "an") and len(words) >= 3:
         return "the"
     if len(words) >= 2 and all(word[:1].isupper() for word in words):
@@ -111,6 +117,7 @@ def _clean(subject: str, quotes: Quotes) -> str:
         return ""
     subject = _ARTICLE.sub("", subject, count=1) if _ARTICLE.match(subject) else subject
     text = quotes.restore(subject).strip(" ,.;:?!")
+    text = text if ")" in text else text.partition(" (")[0]
     return text if any(char.isalnum() for char in text) else ""
 
 
@@ -119,7 +126,11 @@ def topics(words: str, quotes: Quotes) -> list[str]:
     if QUESTION.match(words):
         words = asked_about(_AND_WHEN.sub("", words))
     if capitals := _CAPITALS.fullmatch(words.rstrip(" .?!")):
-        return [f"capital of {country}" for country in _COMMA_OR_AND.split(capitals["of"])]
+        countries = _COMMA_OR_AND.split(capitals["of"])
+        if len(countries) > 1 and all(map(places.capital_of, countries)):
+            return [f"capital of {country}" for country in countries]
+        if not places.capital_of(capitals["of"]) and not _NAMED.fullmatch(capitals["of"]):
+            return []  # "capital of Germany please and its size"
     found = (_clean(subject, quotes) for subject in _subjects(words))
     return list(dict.fromkeys(query for query in found if query))
 
