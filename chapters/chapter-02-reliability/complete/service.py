@@ -287,6 +287,11 @@ def build(settings: Settings, drain: Drain) -> FastAPI:
     return app
 
 
+def say_where(url: str) -> None:
+    """Whoever started it knows from when on, and where, it can be asked."""
+    print(f"listening on {url}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     """Serve until a signal; exit with 0 after an orderly end, with 1 if a second signal forced."""
     try:
@@ -299,7 +304,8 @@ def main() -> None:
     drain = Drain(settings.drain)
     app = build(settings, drain)
     address = settings.listen.host, settings.listen.port
-    sys.exit(asyncio.run(serve(app, *address, drain, log_level="warning", access_log=False)))
+    quiet: dict[str, Any] = {"log_level": "warning", "access_log": False}
+    sys.exit(asyncio.run(serve(app, *address, drain, listening=say_where, **quiet)))
 
 
 if __name__ == "__main__":
