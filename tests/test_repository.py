@@ -44,7 +44,7 @@ def code_lines(source: str) -> int:
 
 def test_the_reference_agent_is_about_two_hundred_and_fifty_lines_of_code() -> None:
     sources = [(ROOT / "reference-agent" / name).read_text(encoding="utf-8") for name in WIRING]
-    assert 170 <= sum(map(code_lines, sources)) <= 265
+    assert 170 <= sum(map(code_lines, sources)) <= 260
 
 
 def test_counting_leaves_out_blanks_comments_and_docstrings() -> None:

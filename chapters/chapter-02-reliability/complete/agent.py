@@ -6,11 +6,11 @@ Need: ANTHROPIC_API_KEY in the environment or in .env (see .env.example).
 
 import argparse
 import asyncio
-import json
 import re
 import sys
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from json import dumps, loads
 from typing import Any
 
 from anthropic import APIError, APIResponseValidationError, AsyncAnthropic, Timeout
@@ -45,7 +45,6 @@ SYSTEM = "You are a helpful assistant. Take facts from your tools, and say when 
 NO_KEY = """ANTHROPIC_API_KEY is not set: put your key into .env (.env.example shows how).
 Or run offline, without a key, at the top of the repository: make agent TASK="your task"."""
 KEPT = ("text", "thinking", "redacted_thinking", "tool_use")  # blocks; others may be new
-FIT = re.compile(r"[\w-]+ [\w-]{1,200}", re.ASCII)  # id and name of a call that may go back
 COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -145,8 +144,8 @@ class Agent(AbstractAsyncContextManager["Agent"]):
             message, history = run.replies[-1], mend([*past, *run.messages])
             calls = [block for block in message.content if block.type == "tool_use"]
             ids = [block["id"] for each in history for block in each["content"] if "input" in block]
-            fit = all(FIT.fullmatch(f"{call.id} {call.name}") for call in calls)
-            # The API takes no id twice.
+            # The API takes ids and names of these characters alone, and no id twice.
+            fit = all(re.fullmatch(r"(?a)[\w-]+ [\w-]{1,200}", f"{c.id} {c.name}") for c in calls)
             if message.stop_reason != "tool_use" or not calls or not fit or len({*ids}) < len(ids):
                 break
             if run.guard.turns < len(run.replies) and (stopped := run.guard.admit(calls)):
@@ -208,10 +207,9 @@ def read(response: Any) -> Message:
 
 
 def mend(value: Any) -> Any:
-    """A JSON value with each half character (a lone surrogate) replaced, so that it can be sent."""
-    text = json.dumps(value, ensure_ascii=False, default=Message.to_dict)  # of blocks, too
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return json.loads(text, parse_constant=str)
+    """A JSON value, or blocks, with each half character (a lone surrogate) replaced, to be sent."""
+    raw = dumps(value, ensure_ascii=False, default=Message.to_dict).encode("utf16", "surrogatepass")
+    return loads(raw.decode("utf16", "replace"), parse_constant=str)
 
 
 async def main(task: str | None) -> None:

@@ -25,9 +25,7 @@ from reliability import (
 HERE = Path(__file__).resolve().parent
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+")]
 # What Kubernetes sets in each pod for a Service called agent, agent-api or the like: not ours.
-KUBERNETES = re.compile(
-    r"AGENT\w*_(SERVICE_(HOST|PORT(_\w+)?)=|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?=|PORT=(tcp|udp|sctp):)"
-)
+KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)=|(?i:PORT(_\d+_|=)(TCP|UDP|SCTP)[_=:]))")
 
 
 class SettingsError(ValueError):
@@ -36,8 +34,7 @@ class SettingsError(ValueError):
 
 def variable(*place: str) -> str:
     """The variable of a field, or of a field in a nested policy: ``AGENT_RETRY__BASE_S``."""
-    name = "__".join(place).upper()
-    return name if name.startswith(("ANTHROPIC_", "AGENT_")) else f"AGENT_{name}"
+    return re.sub("^(?!ANTHROPIC_|AGENT_)", "AGENT_", "__".join(place).upper())
 
 
 class Settings(BaseModel, extra="forbid"):
