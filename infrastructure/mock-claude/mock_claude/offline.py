@@ -14,9 +14,10 @@ NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}  # the system's settings, too, hav
 
 
 def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
-    """The same variables without ``HTTP_PROXY`` and its like, in capitals or not.
+    """The same variables without those that name a proxy, in capitals or not.
 
-    Names are enough for some: a client that knows no SOCKS fails before it asks anybody.
+    To exempt this machine's addresses is not enough: a client that knows no SOCKS fails before it
+    asks anybody.
     """
     kept = {k: v for k, v in environment.items() if not k.lower().endswith("_proxy")}
     return kept | NO_PROXY
