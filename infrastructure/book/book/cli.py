@@ -20,7 +20,7 @@ from book.stage.simulating import TooBusy, TrialError
 from book.story.incident import IncidentError
 from book.testing import installed
 from mock_claude import FaultScriptError
-from mock_claude.offline import without_proxies
+from mock_claude.offline import forget_proxies
 
 app = typer.Typer(
     help="Replay incidents, run the agent and the tests of Production AI Agent Systems.",
@@ -196,9 +196,7 @@ def main() -> None:
     """
     error_console = present.errors()
     given = dict(os.environ)
-    offline = without_proxies(given)
-    os.environ.clear()
-    os.environ.update(offline)
+    forget_proxies()
     try:
         app(obj=given)  # a wrong call exits with 2, Ctrl-C with 130
     except (ChainError, IncidentError, FaultScriptError) as error:

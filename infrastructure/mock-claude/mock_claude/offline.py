@@ -6,6 +6,7 @@ that reaches nothing because a proxy is asked for what runs on this machine.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from mock_claude import paths
@@ -21,6 +22,14 @@ def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {k: v for k, v in environment.items() if not k.lower().endswith("_proxy")}
     return kept | NO_PROXY
+
+
+def forget_proxies() -> None:
+    """From now on nothing in this process, or that it starts, asks a proxy."""
+    kept = without_proxies(os.environ)
+    for name in set(os.environ) - kept.keys():
+        del os.environ[name]
+    os.environ.update(NO_PROXY)
 
 
 def offline_environment(url: str) -> dict[str, str]:
