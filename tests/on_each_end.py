@@ -482,7 +482,9 @@ def test_the_command_ends_without_a_word_where_a_stream_is_closed(
 
 @posix
 def test_the_command_prints_what_it_can_where_a_locale_knows_no_umlaut(stage: Stage) -> None:
-    stage.queue({"content": [{"type": "text", "text": "Málaga 😀: 437"}]})
+    stage.queue(
+        {"content": [{"type": "text", "text": "Málaga 😀: 437"}], "stop_reason": "end_turn"}
+    )
     done = in_a_shell(f"$AGENT '{GOOD}'", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, "M?laga ?: 437\n"), done.stderr
 
