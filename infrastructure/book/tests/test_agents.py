@@ -17,11 +17,12 @@ from book.stage.ports import free_port
 from mock_claude import Simulator
 
 DEAD = "http://127.0.0.1:9"
+WITH_PASSWORD = "http://me:secret@127.0.0.1:9"  # pragma: allowlist secret
 PROXIES = [
     {"HTTP_PROXY": DEAD, "HTTPS_PROXY": DEAD},
     {"http_proxy": DEAD, "https_proxy": DEAD, "no_proxy": "example.org"},
     {"ALL_PROXY": "socks5://127.0.0.1:9"},
-    {"all_proxy": "socks5h://user:pass@127.0.0.1:9", "NO_PROXY": "localhost"},
+    {"all_proxy": "socks5h://127.0.0.1:9", "NO_PROXY": "localhost"},
 ]
 TASK = "What is 23*19, and what is the weather in Oslo?"
 
@@ -97,7 +98,7 @@ def test_a_base_url_may_end_in_the_version_that_the_sdk_adds(
     [
         ({"ANTHROPIC_API_KEY": "sk-ant-invalid-mine"}, "invalid x-api-key"),
         ({"AGENT_MODEL": "claude-none"}, "model: claude-none"),
-        ({"ANTHROPIC_BASE_URL": "http://me:secret@127.0.0.1:9"}, "Connection error"),
+        ({"ANTHROPIC_BASE_URL": WITH_PASSWORD}, "Connection error"),
     ],
 )
 def test_a_live_run_that_is_refused_says_why_in_one_sentence_and_whom_it_asked(
