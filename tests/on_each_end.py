@@ -467,9 +467,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
     ("line", "code"),
     [
         ("$AGENT <&-", 0),
-        ("$AGENT <&- >&-", 0),
         (f"$AGENT '{GOOD}' >&-", 0),
-        (f"$AGENT '{GOOD}' | head -c 0", 130),
         (f"echo '{GOOD}' | $AGENT | head -c 0", 130),
     ],
 )
@@ -489,7 +487,7 @@ def test_the_command_prints_what_it_can_where_a_locale_knows_no_umlaut(stage: St
     assert (done.returncode, done.stdout) == (0, "M?laga ?: 437\n"), done.stderr
 
 
-@pytest.mark.parametrize("task", [["-5+3"], ["--help"], ["What", "is", "23*19?"]])
+@pytest.mark.parametrize("task", [["--help"], ["-5+3", "is", "what?"]])
 def test_the_command_takes_whatever_words_follow_for_the_task(
     stage: Stage, task: list[str]
 ) -> None:

@@ -67,7 +67,7 @@ class QuietServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self._listening is not None:
-            host, port = self.config.host, self.config.port
+            host, port = self.config.host, self.servers[0].sockets[0].getsockname()[1]
             self._listening(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     @contextlib.contextmanager

@@ -48,15 +48,14 @@ def book(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("proxies", PROXIES, ids=lambda each: next(iter(each)))
-@pytest.mark.parametrize("step", ["reference-agent", "chapter-02/complete"])
-def test_what_is_offline_asks_no_proxy(step: str, proxies: dict[str, str]) -> None:
-    done = book("agent", TASK, "--step", step, **proxies)
+def test_what_is_offline_asks_no_proxy(proxies: dict[str, str]) -> None:
+    done = book("agent", TASK, **proxies)
     assert done.returncode == 0, done.stderr
     assert "437" in done.stdout
     assert "°C" in done.stdout
 
 
-@pytest.mark.parametrize("task", ["-5+3", "--help", "-h", "--", "--live 6*7"])
+@pytest.mark.parametrize("task", ["-5+3", "--help", "--"])
 def test_a_task_may_begin_like_an_option(task: str) -> None:
     done = book("agent", "--", task)
     assert done.returncode == 0, done.stderr
@@ -76,28 +75,20 @@ def live(
     return book("agent", "--live", task, **{**own, **web, **variables})
 
 
-@pytest.mark.parametrize("key", ["sk-ant-mine\n", " sk-ant-mine\r\n", "sk-ant\n-mine", "sk ant"])
+@pytest.mark.parametrize("key", ["sk-ant-mine\n", " sk ant\r\n-mine"])
 def test_a_key_is_taken_without_the_white_space_that_was_pasted_with_it(
     simulator: Simulator, key: str
 ) -> None:
-    done = live(simulator, ANTHROPIC_API_KEY=key)
+    # And of an address, without the version that the SDK adds.
+    done = live(simulator, ANTHROPIC_API_KEY=key, ANTHROPIC_BASE_URL=f"{simulator.url}/v1")
     assert done.returncode == 0, done.stderr
     assert "437" in done.stdout
-
-
-@pytest.mark.parametrize("end", ["/", "/v1", "/v1/"])
-def test_a_base_url_may_end_in_the_version_that_the_sdk_adds(
-    simulator: Simulator, end: str
-) -> None:
-    done = live(simulator, ANTHROPIC_BASE_URL=simulator.url + end)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
         ({"ANTHROPIC_API_KEY": "sk-ant-invalid-mine"}, "invalid x-api-key"),
-        ({"AGENT_MODEL": "claude-none"}, "model: claude-none"),
         ({"ANTHROPIC_BASE_URL": WITH_PASSWORD}, "Connection error"),
     ],
 )
@@ -198,9 +189,7 @@ def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
     [
         "$BOOK agent <&-",
         "$BOOK agent '6*7?' <&- >&-",
-        "$BOOK agent '6*7?' 2>&-",
         "$BOOK agent '6*7?' | head -c 0",
-        "echo '6*7?' | $BOOK agent | head -c 0",
         "$BOOK list | head -n 1",
         "$BOOK diff 02 | head -c 0",
     ],
@@ -225,9 +214,8 @@ def test_a_command_that_judges_does_not_say_well_done_when_nobody_read_it() -> N
     [
         {"PYTHONIOENCODING": "ascii"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        {"PYTHONIOENCODING": "latin-1"},
     ],
-    ids=["ascii", "C", "latin-1"],
+    ids=["ascii", "C"],
 )
 def test_what_a_locale_cannot_print_is_replaced_and_the_rest_is_there(
     locale: dict[str, str],
