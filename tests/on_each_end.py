@@ -443,3 +443,93 @@ def test_the_command_tells_a_reply_that_cannot_be_read_in_a_line(stage: Stage) -
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def in_a_shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``line`` in bash, where $AGENT is the command; its own exit code, in a pipe, too."""
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail\n{line}"],
+        env={**os.environ, "AGENT": f"{sys.executable} agent.py", **variables},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        timeout=100,
+    )
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+
+@posix
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("$AGENT <&-", 0),
+        (f"$AGENT '{GOOD}' >&-", 0),
+        (f"echo '{GOOD}' | $AGENT | head -c 0", 130),
+    ],
+)
+def test_the_command_ends_without_a_word_where_a_stream_is_closed(
+    stage: Stage, line: str, code: int
+) -> None:
+    done = in_a_shell(line)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@posix
+def test_the_command_prints_what_it_can_where_a_locale_knows_no_umlaut(stage: Stage) -> None:
+    stage.queue(
+        {"content": [{"type": "text", "text": "Málaga 😀: 437"}], "stop_reason": "end_turn"}
+    )
+    done = in_a_shell(f"$AGENT '{GOOD}'", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "M?laga ?: 437\n"), done.stderr
+
+
+@pytest.mark.parametrize("task", [["--help"], ["-5+3", "is", "what?"]])
+def test_the_command_takes_whatever_words_follow_for_the_task(
+    stage: Stage, task: list[str]
+) -> None:
+    command = [sys.executable, "agent.py", *task]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stage.requests[-1]["messages"][0]["content"] == " ".join(task)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"ANTHROPIC_API_KEY": "sk-ant-invalid-mine"}, "invalid x-api-key"),
+        ({"AGENT_MODEL": "claude-none"}, "model: claude-none"),
+    ],
+)
+def test_the_command_tells_what_the_api_refuses_in_its_own_words(
+    stage: Stage, wrong: dict[str, str], says: str
+) -> None:
+    command = [sys.executable, "agent.py", GOOD]
+    environment = {**os.environ, **wrong}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert (done.returncode, done.stderr.strip()) == (1, says)
+
+
+@pytest.mark.parametrize("key", ["sk-ant-mine\n", "sk-ant\r\n -mine"])
+@pytest.mark.parametrize("end", ["", "/v1", "/v1/"])
+async def test_white_space_in_a_key_and_a_version_in_the_url_do_no_harm(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, key: str, end: str
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", stage.simulator.url + end)
+    async with Agent(Settings.from_env()) as agent:
+        assert FACT in (await agent.run(GOOD)).text
+
+
+def test_without_the_packages_the_command_says_which_python_has_them() -> None:
+    command = [sys.executable, "-S", "-I", "agent.py", GOOD]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert ".venv/bin/python" in done.stderr
+    assert "make agent" in done.stderr

@@ -32,6 +32,7 @@ from book.stage.schedule import AT_ONCE, Line, places_of
 from book.stage.trial import Trial
 from book.stage.waiting import SHARE, Waited
 from book.story.incident import Run
+from mock_claude.offline import forget_proxies
 
 BUSY = [sys.executable, "-c", "while True: pass"]
 
@@ -62,6 +63,7 @@ def main(
     loops: Annotated[int, typer.Option(help="busy loops beside it, each in its session")] = 0,
 ) -> None:
     """Make runs as `book run` does, eight at once, each once, and show a line for each."""
+    forget_proxies()
     out = present.console()
     told = [s for s in all_stories(Book.find()) if incident in (None, s.incident.name)]
     if not told:

@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 
 from mock_claude import Simulator, paths
 from mock_claude.background import in_background
+from mock_claude.offline import without_proxies
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "sdk-suite"
 TESTS = (
@@ -108,7 +109,7 @@ def run(python: Path, source: Path, url: str, verbose: bool) -> tuple[Counter[st
     subprocess.run(  # noqa: S603 - our own command line
         [str(python), "-m", "pytest", *options, *TESTS],
         cwd=source,
-        env={**os.environ, "TEST_API_BASE_URL": url},
+        env={**without_proxies(os.environ), "TEST_API_BASE_URL": url},
         stdout=None if verbose else subprocess.DEVNULL,
         timeout=_LONGEST_S,
         check=False,

@@ -295,6 +295,11 @@ def build(settings: Settings, drain: Drain) -> FastAPI:
     return app
 
 
+def say_where(url: str) -> None:
+    """Whoever started it knows from when on, and where, it can be asked."""
+    print(f"listening on {url}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     """Serve until a signal; exit with 0 after an orderly end, with 1 if a second signal forced."""
     try:
@@ -308,7 +313,8 @@ def main() -> None:
     app = build(settings, drain)
     address = settings.listen.host, settings.listen.port
     options: dict[str, Any] = {"log_level": "warning", "access_log": False}
-    sys.exit(asyncio.run(serve(app, *address, drain, http=answering(not_http), **options)))
+    options |= {"http": answering(not_http), "listening": say_where}
+    sys.exit(asyncio.run(serve(app, *address, drain, **options)))
 
 
 if __name__ == "__main__":

@@ -87,9 +87,15 @@ def answering(malformed: Callable[[], Response]) -> type[PatientProtocol]:
 class QuietServer(uvicorn.Server):
     """uvicorn without signal handlers of its own, that says when its sockets are closed."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, listening: Callable[[str], None] | None) -> None:
         super().__init__(config)
-        self._closed = asyncio.Event()
+        self._closed, self._listening = asyncio.Event(), listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._listening is not None:
+            host, port = self.config.host, self.servers[0].sockets[0].getsockname()[1]
+            self._listening(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -106,13 +112,20 @@ class QuietServer(uvicorn.Server):
 
 
 async def serve(
-    app: App, host: str, port: int, drain: Drain, closers: Sequence[Work] = (), **options: Any
+    app: App,
+    host: str,
+    port: int,
+    drain: Drain,
+    closers: Sequence[Work] = (),
+    listening: Callable[[str], None] | None = None,
+    **options: Any,
 ) -> int:
     """Serve until a signal has drained; return the exit code: 0, or 1 when a second one forced.
 
     Write `sys.exit(asyncio.run(serve(...)))`. It counts each request itself, so the app need not.
     The app's lifespan ends before the `closers` run, in a share of `close_s` like each of them;
-    uvicorn needs 0.1 s of it. `options` go to uvicorn.Config. Raises SystemExit(3), uvicorn's code,
+    uvicorn needs 0.1 s of it. `listening` gets the address once connections are accepted, and
+    `options` go to uvicorn.Config. Raises SystemExit(3), uvicorn's code,
     when the service cannot start.
     """
     limits, ended = drain.settings, asyncio.Event()
@@ -123,7 +136,7 @@ async def serve(
     config = uvicorn.Config(
         counted(app, drain), host, port, timeout_graceful_shutdown=backstop_s, **options
     )
-    server = QuietServer(config)
+    server = QuietServer(config, listening)
 
     async def server_ended() -> None:
         try:

@@ -132,6 +132,18 @@ class Service:
             )
 
 
+async def test_the_address_is_told_once_connections_are_accepted_there() -> None:
+    service, drain = Service(), Drain(QUICK)
+    told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(service.serve(drain, listening=told.set_result))
+    address = re.fullmatch(r"http://127\.0\.0\.1:(\d+)", await told)
+    assert address
+    _, writer = await asyncio.open_connection("127.0.0.1", int(address[1]))
+    writer.close()
+    drain.begin()
+    assert await serving == 0
+
+
 @pytest.mark.parametrize(("times", "code"), [(1, 0), (2, 1)])
 async def test_the_exit_code_says_whether_the_drain_was_forced(
     times: int, code: int, caplog: pytest.LogCaptureFixture

@@ -4,17 +4,20 @@ Run: python agent.py "What is 23*19, and what is the weather in Lisbon?"
 Need: ANTHROPIC_API_KEY in the environment or in .env (see .env.example).
 """
 
-import argparse
 import asyncio
+import os
 import re
 import sys
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from json import dumps, loads
 from typing import Any
 
-from anthropic import APIError, APIResponseValidationError, AsyncAnthropic
-from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock
+try:
+    from anthropic import APIError, APIResponseValidationError, AsyncAnthropic
+    from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing}: take .venv/bin/python of the repository's top, or make agent there")
 
 from reliability import (
     ReliabilityError,
@@ -28,7 +31,7 @@ from config import Settings, SettingsError
 from tools import Tools
 
 SYSTEM = "You are a helpful assistant. Take facts from your tools, and say when a tool failed."
-NO_KEY = """ANTHROPIC_API_KEY is not set: put your key into .env (.env.example shows how).
+NO_KEY = """ANTHROPIC_API_KEY is not set: put it into .env. A variable wins over it, even empty.
 Or run offline, without a key, at the top of the repository: make agent TASK="your task"."""
 KEPT = ("text", "thinking", "redacted_thinking", "tool_use")  # blocks; others may be new
 COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
@@ -38,8 +41,8 @@ class UnfinishedAnswer(Exception):
     """Claude stopped before its answer was complete."""
 
 
-# Told in a line, not as a traceback.
-EXPECTED = (ValueError, UnfinishedAnswer, APIError, ReliabilityError)
+# Told in a line, not as a traceback. ImportError: a SOCKS proxy, and no socksio installed.
+EXPECTED = (ValueError, UnfinishedAnswer, APIError, ImportError, ReliabilityError)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Agent(AbstractAsyncContextManager["Agent"]):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        key, url = settings.anthropic_api_key.get_secret_value(), settings.anthropic_base_url
+        key = "".join(settings.anthropic_api_key.get_secret_value().split())  # as it is pasted
+        url = re.sub("/v1/?$", "", settings.anthropic_base_url)  # which the SDK adds
         self.client = AsyncAnthropic(api_key=key, base_url=url, max_retries=0)
         self.tools = Tools(settings)
         self.sessions: dict[str, list[MessageParam]] = {}
@@ -156,9 +160,8 @@ def read(response: Any) -> Message:
     try:
         body = mend(response.json())
         body["usage"] = {kind: body["usage"].get(kind) for kind in COUNTS}
-        known = [block for block in body["content"] if block["type"] in KEPT]
-        body["content"] = [block for block in known if block.get("text", "-").strip()]
-        return Message.model_validate(body, extra="ignore")
+        kept = [b for b in body["content"] if b["type"] in KEPT and b.get("text", "-").strip()]
+        return Message.model_validate(body | {"content": kept}, extra="ignore")
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise APIResponseValidationError(response, None) from error
 
@@ -176,22 +179,20 @@ async def main(task: str | None) -> None:
     async with Agent(settings) as agent:
         if task is not None:
             print((await agent.run(task)).text)
-        while task is None:  # the prompt: one session, until the end of input
-            try:
-                print((await agent.run(input("> "), session="prompt")).text)  # noqa: ASYNC250
-            except EOFError:
-                break
-            except EXPECTED as error:
-                print(error, file=sys.stderr)
+        with suppress(EOFError):
+            while task is None and sys.stdin:  # the prompt: one session, until the end of input
+                try:
+                    print((await agent.run(input("> "), session="prompt")).text)  # noqa: ASYNC250
+                except EXPECTED as error:
+                    print(getattr(error, "api_message", None) or error, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Ask a small Claude agent.")
-    parser.add_argument("task", nargs="?", help="what to do; without it you get a prompt")
+    (sys.stdout or sys.stderr).reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     try:
-        asyncio.run(main(parser.parse_args().task))
+        asyncio.run(main(" ".join(sys.argv[1:]) if sys.argv[1:] else None))
     except EXPECTED as error:
-        print(error, file=sys.stderr)
+        print(getattr(error, "api_message", None) or error, file=sys.stderr)
         sys.exit(2 if isinstance(error, ValueError) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (KeyboardInterrupt, BrokenPipeError):  # who read the answers has gone
+        os._exit(130)

@@ -19,7 +19,7 @@ from reliability import RetrySettings
 HERE = Path(__file__).resolve().parent
 Url = Annotated[str, Field(pattern=r"^https?://(\S+@)?([\w.-]+|\[[:\w]+\])(:\d{1,5})?(/[!-~]*)?$")]
 # What Kubernetes sets in each pod for a Service called agent, agent-api or the like: not ours.
-KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)=|(?i:PORT(_\d+_|=)(TCP|UDP|SCTP)[_=:]))")
+OWN = r"(?i)(?!\w+_(SERVICE_(HOST|PORT(_\w+)?)=|PORT(_\d+_|=)(TCP|UDP|SCTP)[_=:]))AGENT_"
 
 
 class SettingsError(ValueError):
@@ -59,9 +59,8 @@ class Settings(BaseModel, extra="forbid"):
     def from_env(cls) -> "Settings":
         """Read the settings; raises :class:`SettingsError`, which never repeats a value."""
         known = cls.variables()
-        real = [n for n, v in os.environ.items() if not KUBERNETES.match(f"{n}={v}")]
-        unknown = {name.upper() for name in (*real, *dotenv_values(HERE / ".env"))} - known
-        if wrong := sorted(name for name in unknown if name.startswith("AGENT_")):
+        given = {**dotenv_values(HERE / ".env"), **os.environ}.items()
+        if wrong := sorted({n.upper() for n, v in given if re.match(OWN, f"{n}={v}")} - known):
             raise SettingsError(f"unknown: {', '.join(wrong)}. Allowed: {', '.join(sorted(known))}")
         try:
             return _FromEnv()

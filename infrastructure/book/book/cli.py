@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from book.stage.simulating import TooBusy, TrialError
 from book.story.incident import IncidentError
 from book.testing import installed
 from mock_claude import FaultScriptError
+from mock_claude.offline import forget_proxies
 
 app = typer.Typer(
     help="Replay incidents, run the agent and the tests of Production AI Agent Systems.",
@@ -27,6 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 WRONG = 2
+TWO_STEPS = (
+    "name two steps, make diff A=reference-agent B=chapter-02/with-retries, "
+    "or a chapter: make diff-02"
+)
 
 
 @app.command("list")
@@ -99,6 +105,7 @@ def scoreboard(
 
 @app.command()
 def agent(
+    given: typer.Context,
     task: Annotated[
         str | None, typer.Argument(help="what to do; without it you get a prompt")
     ] = None,
@@ -108,7 +115,23 @@ def agent(
 ) -> None:
     """Give one task to any step's agent: offline against the simulator, or live."""
     chosen = Book.find().step(step)
-    raise typer.Exit(asyncio.run(agents.run(chosen, task, live=live, seed=seed)))
+    own = given.obj if live else None
+    raise typer.Exit(asyncio.run(agents.run(chosen, task, live=own, seed=seed)))
+
+
+@app.command()
+def service(
+    given: typer.Context,
+    step: Annotated[str, typer.Option(help="one that has a service.py")] = "chapter-02/complete",
+    live: Annotated[bool, typer.Option(help="the real API, with your ANTHROPIC_API_KEY")] = False,
+    seed: Annotated[int, typer.Option(help="for the simulated world")] = 7,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="on 127.0.0.1")] = agents.PORT,
+) -> None:
+    """Any step's agent over HTTP until Ctrl-C: offline beside the simulator, or live."""
+    book = Book.find()
+    own = given.obj if live else None
+    serving = agents.serve(book, book.step(step), live=own, seed=seed, port=port)
+    raise typer.Exit(asyncio.run(serving))
 
 
 @app.command("test")
@@ -127,13 +150,16 @@ def run_tests(
 
 @app.command()
 def diff(
-    a: Annotated[str, typer.Argument(help="a chapter, or the earlier of two steps")],
+    a: Annotated[str, typer.Argument(help="a chapter, or the earlier of two steps")] = "",
     b: Annotated[str, typer.Argument(help="the later step")] = "",
     html: Annotated[Path | None, typer.Option(help="write the chapter as a page here")] = None,
 ) -> None:
     """What a step changes, in colour: the wiring with context, then each new module whole."""
     out = present.console()
     book = Book.find()
+    if not a:
+        names = ", ".join(step.name for step in book.steps)
+        raise ChainError(f"{TWO_STEPS}. Steps: {names}")
     from book.lessons import diff as lessons
     from book.pages import diff_page
 
@@ -172,10 +198,16 @@ app.add_typer(upkeep.app)
 
 
 def main() -> None:
-    """Run the command; a person's mistake is told in a line or two, never as a traceback."""
+    """Run the command; a person's mistake is told in a line or two, never as a traceback.
+
+    Proxies are for what leaves this machine: only a live run, which gets the variables as they
+    are given.
+    """
     error_console = present.errors()
+    given = dict(os.environ)
+    forget_proxies()
     try:
-        app()  # a wrong call exits with 2, Ctrl-C with 130
+        app(obj=given)  # a wrong call exits with 2, Ctrl-C with 130
     except (ChainError, IncidentError, FaultScriptError) as error:
         error_console.print(f"[red]book:[/] {escape(str(error))}")
         sys.exit(WRONG)

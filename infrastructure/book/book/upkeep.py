@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from typing import Annotated
 
@@ -76,6 +77,24 @@ def check(
         book, every=every, fresh=fresh, shard=shard, draw_s=draw, unjudged=unjudged
     )
     raise typer.Exit(checking.run(book, out, wanted))
+
+
+@app.command()
+def paste(
+    python: Annotated[str, typer.Option(help="the python3 of the machine")] = sys.executable,
+    whole: Annotated[bool, typer.Option(help="long commands as they stand")] = False,
+) -> None:
+    """Paste the READMEs' console blocks into a shell, on a copy that only ran `make chapter-02`."""
+    from book.check import pasting
+
+    book, out = Book.find(), present.console()
+    with pasting.fresh_copy(book, python) as (copy, environment):
+        found = pasting.paste(book, copy, environment, whole=whole)
+    for words in (*found.wrong, *(f"left out: {each}" for each in found.left_out)):
+        out.print(words, markup=False, soft_wrap=True)
+    out.print(f"{found.commands} commands pasted, {len(found.wrong)} wrong")
+    if found.wrong:
+        raise typer.Exit(FAILED)
 
 
 @app.command("generate")

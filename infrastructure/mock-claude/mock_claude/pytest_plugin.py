@@ -6,6 +6,7 @@ imported before a test asks for it, because every pytest run loads this module.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,8 +38,17 @@ class StartSimulator(Protocol):
 
 
 @pytest.fixture
-def start_simulator() -> Iterator[StartSimulator]:
-    """Starts simulators, any number of them, and stops them when the test ends."""
+def start_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartSimulator]:
+    """Starts simulators, any number of them, and stops them when the test ends.
+
+    Until then no proxy of the environment is asked.
+    """
+    from mock_claude import offline
+
+    for name in set(os.environ) - offline.without_proxies(os.environ).keys():
+        monkeypatch.delenv(name)
+    for name, value in offline.NO_PROXY.items():
+        monkeypatch.setenv(name, value)
     from mock_claude.background import in_background
     from mock_claude.faults.fault_script import FaultScript
     from mock_claude.server import Simulator

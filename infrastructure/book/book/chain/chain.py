@@ -138,11 +138,11 @@ class Book:
         return self.steps[place - 1]
 
     def chapter(self, name: str) -> Chapter:
-        """A chapter by number (2, 02), name (chapter-02), folder or package."""
-        wanted = name.strip("/").rpartition("/")[2].lower()
+        """A chapter by number (2, 02, chapter-2), name (chapter-02), folder or package."""
+        wanted = name.strip("/").rpartition("/")[2].lower().removeprefix("chapter-")
         for chapter in self.chapters:
             number = f"{chapter.number}", f"{chapter.number:02}"
-            if wanted in (*number, chapter.name, chapter.path.name, chapter.package):
+            if wanted in (*number, chapter.path.name.removeprefix("chapter-"), chapter.package):
                 return chapter
         raise _unknown("chapter", name, [chapter.name for chapter in self.chapters])
 

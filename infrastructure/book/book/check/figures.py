@@ -22,6 +22,7 @@ from book.check.names import CONSOLE
 
 FAR, FAR_SHARE = 0.20, 5.0  # a share's bound is in points
 CHECK, MEASURED = "check", "measured"
+ASIDE = ("live", "uv")  # a key, or a uv on the PATH, is needed: nothing runs them by itself
 DIGITS = 12
 WRITE = "book generate --measured"
 FIGURE = re.compile(
@@ -70,11 +71,13 @@ def measured_figures(book: Book) -> Iterator[Finding]:
             mark = re.match(r"```console +(\S.*)$", line)
             words = mark[1].split() if mark else []
             known = words[:1] == [CHECK] and all(w.startswith(MEASURED) for w in words[1:])
+            known |= len(words) == 1 and words[0] in ASIDE
             if mark and not known:
                 yield Finding(
                     f"nobody knows the mark {mark[1]!r}",
                     f"{name}:{number}",
-                    f"write ```console, ```console {CHECK} or ```console {CHECK} {MEASURED}",
+                    f"write ```console, ```console {CHECK}, ```console {CHECK} {MEASURED}, "
+                    "or where it runs nowhere by itself ```console live (needs a key) or uv",
                 )
     for block in blocks(book):
         if block.measured is None:

@@ -35,14 +35,13 @@ def commands(book: Book) -> Iterator[Finding]:
     read = sources(book)
     makefile = read.text("Makefile") or ""
     patterns = targets(makefile)
-    takes = set(re.findall(r"\$\((?:origin )?([A-Z_]+)\)|\$\(if \$\(([A-Z_]+)\)", makefile))
-    variables = {name for pair in takes for name in pair if name} | {"TASK"}
+    variables = {*re.findall(r"\$\((?:origin |call \w+,)?([A-Z_]+)\)", makefile), "TASK"}
     for name in _readmes(book):
         text = read.text(name) or ""
-        unmarked = [b for b in CONSOLE.finditer(text) if b["mark"].split()[:1] != ["check"]]
+        unmarked = [b for b in CONSOLE.finditer(text) if not b["mark"].split()]
         if len(unmarked) > MAX_UNMARKED and name.endswith("README.md"):
             yield Finding(
-                f"{len(unmarked)} console blocks are not marked `check`; {MAX_UNMARKED} may be",
+                f"{len(unmarked)} console blocks are not marked; {MAX_UNMARKED} may be",
                 name,
                 "mark those that can run as ```console check, with their output",
             )

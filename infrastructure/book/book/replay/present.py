@@ -30,9 +30,16 @@ WIDE = 116  # columns that the whole table needs
 EVERY_S = 2.0
 
 
+class _Console(Console):
+    """Rich's, but that a closed pipe stays one: the command asks at its end who reads it."""
+
+    def on_broken_pipe(self) -> None:
+        raise SystemExit(1)
+
+
 def console() -> Console:
     """Standard output; wide where it is no terminal, so that tables do not wrap in a log."""
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
 
 
 def errors() -> Console:
