@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 
 from mock_claude.accounts.diagnostics import Diagnostics
 from mock_claude.accounts.limits import RateLimits
@@ -24,7 +25,7 @@ from mock_claude.accounts.pieces import pieces, prompt_tokens, salts_of
 from mock_claude.accounts.prompt_cache import DEFAULT_MINIMUM, MINIMUM, Found, PromptCache
 from mock_claude.accounts.tenants import Tenants
 from mock_claude.accounts.tokens import call_tokens, cut_text, text_tokens
-from mock_claude.api.catalog import BATCH_FACTOR, FAST_FACTOR, Model, Price
+from mock_claude.api.catalog import BATCH_FACTOR, FAST_FACTOR, PRICES, Model, Price
 
 __all__ = [
     "Accounts",
@@ -136,6 +137,22 @@ class Accounts:
     def preview(self, raw: Mapping[str, object]) -> int:
         """All input tokens of the request, without touching the cache."""
         return prompt_tokens(raw)
+
+
+def bill(model: Model, usage: Usage) -> Decimal:
+    """What the request costs in USD, exactly; equal bills are one object, for the log's sake."""
+    return _bill(
+        model.id, usage.input_tokens, usage.output_tokens, usage.cache_creation_input_tokens,
+        usage.cache_read_input_tokens, usage.cache_creation_1h_input_tokens, usage.speed,
+        usage.tier,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _bill(
+    model: str, fresh: int, output: int, written: int, read: int, hour: int, speed: str, tier: str
+) -> Decimal:
+    return cost_usd(PRICES[model], Usage(fresh, output, written, read, hour, speed, tier))
 
 
 def cost_usd(price: Price, usage: Usage) -> Decimal:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mock_claude.accounts.accounts import Accounts, cost_usd
+from mock_claude.accounts.accounts import Accounts, bill
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import (
     betas,
@@ -123,7 +123,7 @@ def said(
     if reply.shape is not None:
         usage = shapes.counted(usage, reply.shape)
     entry.usage = usage
-    entry.cost_usd = cost_usd(model.price, usage)
+    entry.cost_usd = bill(model, usage)
     accounts.tenants.spend(account, entry.cost_usd)
     message = wire.message(turned, usage, raw)
     message["diagnostics"] = accounts.diagnosis(raw, account.workspace, usage, str(message["id"]))
