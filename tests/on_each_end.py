@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 
 from mock_claude import Simulator
 from mock_claude.api import fitting
+from mock_claude.api.thinking import signature
 from mock_claude.background import in_background
 from mock_claude.model.reply import Reply, Shape
 from mock_claude.offline import offline_environment
@@ -43,7 +44,7 @@ BLANK: dict[str, object] = {"type": "text", "text": " \n"}
 HALF: dict[str, object] = {"type": "text", "text": "half \ud83d"}
 FUTURE: dict[str, object] = {"type": "hologram", "depth": 3, "text": "hello"}
 SUM: dict[str, object] = {"type": "tool_use", "name": "calculate", "input": {"expression": "1+1"}}
-THOUGHT: dict[str, object] = {"type": "thinking", "thinking": "", "signature": "c2ln"}
+THOUGHT: dict[str, object] = {"type": "thinking", "thinking": "", "signature": signature("")}
 NO_NUMBER = """{"id": "m", "type": "message", "role": "assistant", "model": "claude-sonnet-5-5",
  "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}, "content":
  [{"type": "tool_use", "id": "n", "name": "calculate", "input": {"expression": NaN}}]}"""
@@ -494,7 +495,7 @@ def test_the_command_takes_whatever_words_follow_for_the_task(
     command = [sys.executable, "agent.py", *task]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
-    assert stage.requests[-1]["messages"][0]["content"] == " ".join(task)  # type: ignore[index]
+    assert stage.requests[-1]["messages"][0]["content"] == " ".join(task)
 
 
 @pytest.mark.parametrize(
