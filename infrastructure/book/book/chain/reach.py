@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from book.chain.chain import Book
+from book.chain.walking import walk
 
 HARNESS = "book"
 SIMULATOR = "mock_claude"
 
 
+@lru_cache(maxsize=4096)
 def _imports_and_words(content: bytes) -> tuple[frozenset[str], frozenset[str]]:
-    """``from a import b`` gives a and a.b."""
+    """``from a import b`` gives a and a.b.
+
+    Once for each content: steps share most of their files, and states of the repository nearly all.
+    """
     imports: set[str] = set()
     words: set[str] = set()
     try:
-        nodes = ast.walk(ast.parse(content))
+        nodes = walk(ast.parse(content))
     except (SyntaxError, ValueError):
         return frozenset(), frozenset()
     for node in nodes:
@@ -42,8 +48,6 @@ class Reach:
 
     def __init__(self, book: Book) -> None:
         self.book = book
-        # By what is in them: steps share most of their files.
-        self._read: dict[bytes, tuple[frozenset[str], frozenset[str]]] = {}
         self._files: dict[Path, tuple[frozenset[str], frozenset[str]]] = {}
         self._homes: dict[str, tuple[Path, ...]] = {}
         self._below: dict[Path, frozenset[Path]] = {}
@@ -63,9 +67,7 @@ class Reach:
                 content = file.read_bytes()
             except OSError:
                 content = b""
-            if content not in self._read:
-                self._read[content] = _imports_and_words(content)
-            self._files[file] = self._read[content]
+            self._files[file] = _imports_and_words(content)
         return self._files[file]
 
     def home(self, name: str) -> tuple[Path, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from book.chain.walking import walk
 from book.check.finding import Finding
 from book.testing import standing
 from book.testing.standing import FUNCTIONS, Function, Source
@@ -170,7 +171,7 @@ def _mentions(body: list[ast.stmt]) -> set[str]:
     """Every name that code uses, asks for as an argument, or writes in a string."""
     found: set[str] = set()
     docstrings = {id(e.value) for e in body if isinstance(e, ast.Expr)}
-    for node in (each for top in body for each in ast.walk(top)):  # what is around comes first
+    for node in (each for top in body for each in walk(top)):  # what is around comes first
         kind = type(node)  # a look-up tells quicker than isinstance
         if kind is ast.Name:
             found.add(node.id)  # type: ignore[attr-defined]

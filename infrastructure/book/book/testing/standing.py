@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from book.chain import sources as files
 from book.chain.chain import Book
+from book.chain.walking import walk
 from book.testing import exceptions
 from book.testing.units import Unit, units
 
@@ -174,8 +175,8 @@ def source_of_base(lost: tuple[str, str]) -> bool:
 
 def _nested(function: Function) -> list[ast.stmt]:
     """What is defined inside of a function under a test's name, and not used there."""
-    inner = [e for e in ast.walk(function) if isinstance(e, FUNCTIONS) and e is not function]
-    used = {e.id for e in ast.walk(function) if isinstance(e, ast.Name)} if inner else set()
+    inner = [e for e in walk(function) if isinstance(e, FUNCTIONS) and e is not function]
+    used = {e.id for e in walk(function) if isinstance(e, ast.Name)} if inner else set()
     return [e for e in inner if e.name.startswith("test_") and e.name not in used]
 
 
