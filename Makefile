@@ -34,7 +34,7 @@ help: ## this list
 	@echo "                 FRESH=1 uses no kept result, SHARD=1/4 runs a share, DRAW=60 draws later steps for 60 s,"
 	@echo "                 UNJUDGED=0.1 is content where a busy machine allows no verdict on up to a tenth of the pairs"
 	@echo "make propagate   maintainers: carry an edit of a step down the chain [STEP=...]"
-	@echo "make test-exports   an exported step in a clean environment, the pages in Chromium"
+	@echo "make test-slow   what takes minutes: real servers and trials, left-overs, exports, the pages in Chromium"
 	@echo "make bench-reliability   what each policy costs; make mutation: do the tests notice changes [MODULE=retries]"
 	@echo "make sdk-suite   the SDK's own tests against the simulator; make bench-simulator: its speed as ratios"
 	@echo "make list        chapters, steps, incidents"
@@ -56,9 +56,9 @@ chapter-01: .venv/.installed-all
 test: .venv/.installed-all
 	@$(BOOK) test $(if $(THOROUGH),--thorough) $(if $(ALL),--all) $(if $(TIMES),--times)
 
+# Its old name.
 .PHONY: test-exports
-test-exports: .venv/.installed-all
-	@.venv/bin/python -m pytest -q -rs infrastructure/book/slow
+test-exports: test-slow
 
 test-%: .venv/.installed-all
 	@$(BOOK) test $* $(if $(THOROUGH),--thorough) $(if $(ALL),--all) $(if $(TIMES),--times)

@@ -12,10 +12,15 @@ import pytest
 
 from book.stage.services.postgres_programs import NOBODY
 
-TESTS = Path(__file__).parents[1] / "tests"
-FILES = ("test_supervisor.py", "test_servers.py")
+HERE = Path(__file__).parent
+TESTS = HERE.parent / "tests"
+FILES = (
+    TESTS / "test_supervisor.py",
+    TESTS / "test_servers.py",
+    HERE / "test_servers_of_postgres.py",
+)
 # One test of each thing that a user's rights decide; the rest is the same code.
-CHOSEN = "kill_9 or eight_tenants or flushed_killed or command_that_is_ended or taken_port"
+CHOSEN = "kill_9 or eight_tenants_at_once or flushed_killed or SIGKILL or taken_port"
 TIMEOUT_S = 600
 
 
@@ -29,7 +34,7 @@ def test_the_same_tests_pass_as_an_ordinary_user() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="book-ordinary-") as folder:
         shutil.chown(folder, NOBODY)
         options = ["-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-k", CHOSEN]
-        options += ["--basetemp", f"{folder}/tests", *(str(TESTS / name) for name in FILES)]
+        options += ["--basetemp", f"{folder}/tests", *map(str, FILES)]
         ran = run(become, options, TMPDIR=folder)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
     assert " passed" in ran.stdout

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from damaged import Copy, Damage, adds, both, edit, edits, git, removes
+from damaged import Copy, Damage, adds, both, edit, edits, everywhere, git, removes
 
 from book.chain.chain import Book
 from book.check import lock
@@ -110,12 +110,13 @@ def mode(name: str, bits: int) -> Damage:
         (stages, edits(RUN, CHECK, "make check UNJUDGED=0.25\n"), RUN, "make check"),
         (stages, edits(RUN, ' "$check:make check DRAW=$DRAW_S"', ""), f"{RUN}:", "exit code"),
         (stages, edits(RUN, "set -uo pipefail\n", "set -u\n"), f"{RUN}:", "exit code"),
-        (stages, edits(RUN, "make test-exports\n", "true\n"), RUN, "make test-exports"),
+        (stages, edits(RUN, "make test-slow |", "true |"), RUN, "make test-slow"),
         (stages, edits(RUN, "make test |", "echo |"), RUN, "make test"),
         (stages, edits(RUN, "\nmake chapter-02 UNJUDGED=1\n", "\n"), RUN, "make chapter-02"),
         (stages, removes(RUN), RUN, "write it"),
         (stages, edits(WORKFLOW, "      - run: make check\n", ""), WORKFLOW, "make check"),
-        (stages, edits(WORKFLOW, "- run: make test-exports", "- run: true"), WORKFLOW, "exports"),
+        (stages, edits(WORKFLOW, "- run: make test-slow", "- run: true"), WORKFLOW, "without if"),
+        (stages, everywhere(WORKFLOW, "make test-slow", "true"), WORKFLOW, "make test-slow"),
         (
             stages,
             edits(WORKFLOW, "- run: make sdk-suite", "- run: make sdk-suite\n        if: false"),

@@ -107,12 +107,12 @@ class Jobs:
 
     def _planned(self, picked: list[Unit]) -> Iterator[tuple[Report, list[tuple[float, Job]]]]:
         """Each report with its jobs and about how long they take; none where all is kept."""
-        if "ruff" in self.kinds:
+        if "ruff" in self.kinds and any(unit.types for unit in picked):
             report = Report(LINT, "ruff", of=" ".join(unit.name for unit in picked))
             report.kept = self.green.known(report).passed
             yield report, [] if report.kept else [(LAST_S, partial(self._lint, picked))]
         for unit in picked:
-            if "mypy" in self.kinds:
+            if "mypy" in self.kinds and unit.types:
                 report = Report(unit.name, "mypy")
                 report.kept = self.green.known(report).passed
                 yield report, [] if report.kept else [(LAST_S, partial(self._types, unit))]

@@ -7,7 +7,6 @@ that a second of its name replaces. Nothing here imports pytest.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -18,7 +17,7 @@ from book.chain import sources as files
 from book.chain.chain import Book
 from book.chain.walking import walk
 from book.testing import exceptions
-from book.testing.units import Unit, units
+from book.testing.units import Unit, slow_units, units
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -96,17 +95,9 @@ def is_test_folder(name: str) -> bool:
 
 
 def places(book: Book) -> list[tuple[Unit, Path]]:
-    """The folders that each unit's pytest looks at; one named ``slow`` is run by make."""
-    makefile = book.root / "Makefile"
-    run_by_make = makefile.read_text(encoding="utf-8") if makefile.is_file() else ""
-    found = []
-    for unit in units(book):
-        found += [(unit, unit.path / each) for each in unit.tests]
-        slow = unit.path / "slow"
-        below = re.escape(slow.relative_to(book.root).as_posix())
-        if slow.is_dir() and re.search(rf"pytest(?: -\S+)* {below}$", run_by_make, re.MULTILINE):
-            found.append((unit, slow))
-    return found
+    """The folders that each unit's pytest looks at."""
+    every = (*units(book), *slow_units(book))
+    return [(unit, unit.path / each) for unit in every for each in unit.tests]
 
 
 def all_definitions(book: Book, found: list[Source]) -> Iterator[Definition]:
