@@ -8,14 +8,9 @@ from damaged import Copy, Damage, edit, git
 
 from book.chain import generate
 from book.chain.chain import Book
-from book.check import imports, inventory, links, models, names, reading, readmes, steps, texts
+from book.check import imports, inventory, links, models, names, readmes, steps, texts
 from book.check.finding import Rule
 from book.testing.units import changed
-
-
-def test_an_undamaged_copy_has_no_findings(copy: Copy) -> None:
-    assert reading.findings(copy.book()) == []
-
 
 STEP = "chapters/chapter-02-reliability/with-retries"
 STEPS_TOML = "chapters/chapter-02-reliability/steps.toml"

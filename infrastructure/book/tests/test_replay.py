@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -197,49 +195,3 @@ def test_a_simulator_that_is_killed_ends_the_run_clearly(book: Book, processes: 
     with pytest.raises(TrialError, match="simulator ended in the middle"):
         trials.run(Trial(book.step("reference-agent"), slow, 1), processes, lambda done: None)
     assert processes.live() == {}
-
-
-def listen_to_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def group_members(session: int) -> list[int]:
-    """Living processes whose environment carries our mark, children of children included."""
-    mark = f"BOOK_TEST_MARK={session}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_an_interrupted_demo_leaves_no_process_behind() -> None:
-    mark = os.getpid()
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "book", "run", "02", "--details"],
-        env={**os.environ, "BOOK_TEST_MARK": str(mark)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        # A job in the background of a script is started with SIGINT ignored, and passes that on.
-        preexec_fn=listen_to_ctrl_c,
-    )
-    with demo:
-        assert demo.stdout is not None
-        for line in demo.stdout:
-            if "/120" in line:  # tasks are being done
-                break
-        assert len(group_members(mark)) > 4
-        demo.send_signal(signal.SIGINT)
-        rest = demo.stdout.read()
-        assert demo.wait(20) == 130
-    assert "Traceback" not in rest
-    deadline = time.monotonic() + 5
-    while group_members(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert group_members(mark) == []
