@@ -114,8 +114,9 @@ clean:
 
 # --- setting up: each stamp says that the environment holds what a command needs ---
 
+# Tests start dozens of Pythons: where none may write bytecode, each would compile the SDK anew.
 .venv/.installed-all: $(PROJECT_FILES) | setup
-	@$(UV) sync $(QUIET) --frozen --all-packages --python $(PYTHON)
+	@$(UV) sync $(QUIET) --frozen --all-packages --compile-bytecode --python $(PYTHON)
 	@touch $@ .venv/.installed-book .venv/.installed-reference
 
 .venv/.installed-reference: $(PROJECT_FILES) | setup

@@ -77,6 +77,7 @@ FILES = {
     "tests/test_repository.py": "def test_one() -> None: pass\n",
 }
 FIRST = f"{CHAPTER}/first"
+GIT = "import subprocess\ndef git(**where): subprocess.run(['git', 'status'], **where)\n"
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ class Small:
         self.processes = processes
         for name, text in FILES.items():
             self.write(name, text)
-        subprocess.run(["git", "init", "-q", "--template=", str(root)], check=True)
+        subprocess.run(["git", "init", "-q", "--template="], cwd=root, check=True)
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name
@@ -241,6 +242,9 @@ def test_a_unit_with_skipped_tests_is_not_kept_as_the_machine_may_decide_them(
         ("from pathlib import Path\ndef test_a(): Path('{other}').read_bytes()\n", True),
         ("import os\ndef test_a(): os.listdir('{folder}')\n", True),
         ("import subprocess\ndef test_a(): subprocess.run(['true'], check=True)\n", True),
+        (f"{GIT}def test_a(tmp_path): git(cwd=tmp_path)\n", False),
+        (f"{GIT}def test_a(): git()\n", True),
+        (f"{GIT}def test_a(): git(cwd='.')\n", True),
         (
             "from pathlib import Path\nTEXT = Path('{other}').read_text()\ndef test_a(): pass\n",
             True,
