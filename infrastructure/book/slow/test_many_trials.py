@@ -1,5 +1,6 @@
-"""Whole trials of many processes: eight at once, and one that is ended in the middle."""
+"""Whole trials of many processes: eight at once, a server of their own, alerts, a sudden end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.services.servers import missing
 from book.stage.trial import Trial
-from book.story.incident import Run, Strike, Workload
+from book.story.incident import Deed, Role, Run, Strike, Workload
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL"),
@@ -85,6 +86,62 @@ def test_eight_trials_of_five_processes_on_two_servers_are_blind_to_each_other(
         if sys.platform == "linux":
             assert seen.peak_mb.keys() == MEMBERS
             assert all(1 < peak < 2000 for peak in seen.peak_mb.values())
+
+
+def run(trial: Trial, processes: Processes) -> Run:
+    return trials.run(trial, processes, lambda ok: None)
+
+
+def test_an_own_server_can_be_flushed_killed_and_started_again(
+    book: Book, processes: Processes, tmp_path: Path
+) -> None:
+    told = replace(
+        incident(tasks("a", 8, 2.0)),
+        own=("redis",),
+        roles=(Role("api"), Role("worker")),
+        strikes=(
+            Strike("it forgets", "flush", to="redis", at_s=0.5),
+            Strike("it dies", "SIGKILL", to="redis", at_s=0.9),
+            Strike("it is back", "restart", to="redis", at_s=1.3),
+        ),
+        deeds=(Deed("a key", lambda folder: write(folder, "later"), at_s=0.2, trouble=True),),
+    )
+    seen = run(Trial(step_of_parts(book, tmp_path), told, 7), processes)
+    names = ["a key", "it forgets", "it dies", "it is back"]
+    assert [each.name for each in seen.done_to_it] == names
+    assert seen.files["key"] == b"later"
+    assert 0 < seen.done < 8
+    assert seen.exit_codes["worker-1"] == 1  # it does not survive its store
+    calm = run(Trial(step_of_parts(book, tmp_path), told, 7, calm=True), processes)
+    assert (calm.done, calm.done_to_it) == (8, ())
+
+
+@pytest.mark.skipif(
+    bool(missing(["prometheus", "alertmanager"])),
+    reason="no Prometheus or no Alertmanager here",
+)
+def test_a_rule_that_fires_on_a_process_is_delivered_as_an_alert(
+    book: Book, processes: Processes, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yml"
+    rule = {"alert": "SomethingDone", "expr": "tasks_done_total > 0"}
+    rules.write_text(json.dumps({"groups": [{"name": "g", "rules": [rule]}]}), encoding="utf-8")
+    told = replace(
+        incident(tasks("a", 20, 8.0)),
+        services=("redis", "prometheus", "alertmanager"),
+        roles=(Role("api"), Role("worker")),
+        telemetry=True,
+        alert_rules=(rules,),
+    )
+    seen = run(Trial(step_of_parts(book, tmp_path), told, 7), processes)
+    assert seen.done == 20
+    assert {(each.name, each.status) for each in seen.alerts} == {("SomethingDone", "firing")}
+    assert all(0 < each.at_s < 15 for each in seen.alerts)
+    assert {each.labels["job"] for each in seen.alerts} <= {"api-1", "worker-1"}
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "key").write_text(text, encoding="utf-8")
 
 
 COMMAND = """

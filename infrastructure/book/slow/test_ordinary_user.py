@@ -17,7 +17,7 @@ TESTS = HERE.parent / "tests"
 FILES = (
     TESTS / "test_supervisor.py",
     TESTS / "test_servers.py",
-    HERE / "test_servers_of_postgres.py",
+    HERE / "test_more_servers.py",
 )
 # One test of each thing that a user's rights decide; the rest is the same code.
 CHOSEN = "kill_9 or eight_tenants_at_once or flushed_killed or SIGKILL or taken_port"

@@ -1,7 +1,7 @@
 """What a server of trials must do, whatever its kind: heirs of ``OfEachServer`` say which.
 
-Redis answers at once and is tried with all other tests; PostgreSQL, which takes a second for each
-cluster, among the slow ones.
+Redis answers at once: the first program is tried with all other tests. Other programs, and
+PostgreSQL, which takes a second for each cluster, are tried among the slow ones.
 """
 
 import contextlib
@@ -44,6 +44,12 @@ def all_programs(name: str) -> list[Any]:
         absent = pytest.mark.skip(reason="no program of this server here")
         return [pytest.param(None, id=f"no {name}: {KINDS[name].install}", marks=absent)]
     return [pytest.param(each, id=f"{each.source}-{version(each)}") for each in found]
+
+
+def further_programs(name: str) -> list[Any]:
+    """All but the first."""
+    absent = pytest.mark.skip(reason="no program of this server here")
+    return all_programs(name)[1:] or [pytest.param(None, id=f"no other {name}", marks=absent)]
 
 
 def version(program: Any) -> str:

@@ -171,30 +171,6 @@ def test_an_agent_without_a_service_cannot_be_asked_what_only_a_service_can(
         run(Trial(step(book, tmp_path), told, 7), processes)
 
 
-def test_an_own_server_can_be_flushed_killed_and_started_again(
-    book: Book, processes: Processes, tmp_path: Path
-) -> None:
-    told = replace(
-        incident(tasks("a", 8, 2.0)),
-        own=("redis",),
-        roles=(Role("api"), Role("worker")),
-        strikes=(
-            Strike("it forgets", "flush", to="redis", at_s=0.5),
-            Strike("it dies", "SIGKILL", to="redis", at_s=0.9),
-            Strike("it is back", "restart", to="redis", at_s=1.3),
-        ),
-        deeds=(Deed("a key", lambda folder: write(folder, "later"), at_s=0.2, trouble=True),),
-    )
-    seen = run(Trial(step_of_parts(book, tmp_path), told, 7), processes)
-    names = ["a key", "it forgets", "it dies", "it is back"]
-    assert [each.name for each in seen.done_to_it] == names
-    assert seen.files["key"] == b"later"
-    assert 0 < seen.done < 8
-    assert seen.exit_codes["worker-1"] == 1  # it does not survive its store
-    calm = run(Trial(step_of_parts(book, tmp_path), told, 7, calm=True), processes)
-    assert (calm.done, calm.done_to_it) == (8, ())
-
-
 def test_a_deed_that_fails_ends_the_trial_with_its_name(
     book: Book, processes: Processes, tmp_path: Path
 ) -> None:
@@ -238,30 +214,6 @@ def test_what_needs_a_server_that_is_not_there_is_left_out_with_the_line_that_in
     assert "apt-get install prometheus-alertmanager" in str(absent)
     assert isinstance(seen, Run)
     assert seen.done == 1
-
-
-@pytest.mark.skipif(
-    bool(missing(["prometheus", "alertmanager"])),
-    reason="no Prometheus or no Alertmanager here",
-)
-def test_a_rule_that_fires_on_a_process_is_delivered_as_an_alert(
-    book: Book, processes: Processes, tmp_path: Path
-) -> None:
-    rules = tmp_path / "rules.yml"
-    rule = {"alert": "SomethingDone", "expr": "tasks_done_total > 0"}
-    rules.write_text(json.dumps({"groups": [{"name": "g", "rules": [rule]}]}), encoding="utf-8")
-    told = replace(
-        incident(tasks("a", 20, 8.0)),
-        services=("redis", "prometheus", "alertmanager"),
-        roles=(Role("api"), Role("worker")),
-        telemetry=True,
-        alert_rules=(rules,),
-    )
-    seen = run(Trial(step_of_parts(book, tmp_path), told, 7), processes)
-    assert seen.done == 20
-    assert {(each.name, each.status) for each in seen.alerts} == {("SomethingDone", "firing")}
-    assert all(0 < each.at_s < 15 for each in seen.alerts)
-    assert {each.labels["job"] for each in seen.alerts} <= {"api-1", "worker-1"}
 
 
 def test_what_the_processes_said_lies_in_a_folder(

@@ -1,4 +1,4 @@
-"""PostgreSQL for trials: each program that is found here, on the PATH or in a wheel."""
+"""Servers of trials: all other programs that are found here, and PostgreSQL, do the same."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from servers_of_each_kind import (
     AT_ONCE,
     OfEachServer,
     all_programs,
+    further_programs,
     pools,
     read,
     run_sql,
@@ -37,6 +38,14 @@ def scratch(tmp_path: Path) -> Path:
 def pool(scratch: Path) -> Iterator[Callable[..., Servers]]:
     with pools(scratch) as make:
         yield make
+
+
+class TestFurtherRedis(OfEachServer):
+    name = "redis"
+
+    @pytest.fixture(params=further_programs("redis"))
+    def program(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
 
 
 class TestPostgres(OfEachServer):
