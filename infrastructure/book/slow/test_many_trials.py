@@ -12,6 +12,7 @@ from pathlib import Path
 
 import many_parts
 import pytest
+from forking import IMPORTS
 from many_parts import BOTH, MEMBERS, ROLES, began, step_of_parts, tasks
 from throw_away import incident, on_any_machine
 
@@ -41,7 +42,7 @@ def book() -> Book:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
         yield started
 
 

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from forking import IMPORTS
+
 from book.chain.chain import Step
 from book.stage import trial as trials
 from book.stage.processes import Processes
@@ -122,7 +124,7 @@ def run_on(step: Step, seed: int, tasks: tuple[Task, ...], folder: Path) -> Run:
         headline=Headline("tasks done", "%", "higher", lambda run: run.success),
         cure=lambda seen: [],
     )
-    with Processes(trials.IMPORTS, folder) as processes:
+    with Processes(IMPORTS, folder) as processes:
         return trials.run(Trial(step, calm, seed, calm=True), processes, lambda done: None)
 
 

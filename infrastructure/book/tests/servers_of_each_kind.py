@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from forking import IMPORTS
 
 from book.stage.ports import free_port
 from book.stage.processes import Processes
@@ -62,7 +63,7 @@ def pools(scratch: Path) -> Iterator[Callable[..., Servers]]:
     with contextlib.ExitStack() as stack:
 
         def make(environ: dict[str, str] | None = None, **programs: object) -> Servers:
-            processes = stack.enter_context(Processes([], scratch))
+            processes = stack.enter_context(Processes(IMPORTS, scratch))
             return stack.enter_context(Servers(processes, scratch, environ or {}, programs))
 
         yield make

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from damaged import Copy, Damage, adds, both, edit, edits, everywhere, git, removes
+from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.check import lock
@@ -238,7 +239,7 @@ def test_a_near_miss_is_not_found(copy: Copy, rule: Rule, damage: Damage) -> Non
 
 def locked(copy: Copy) -> list[Finding]:
     left_out: list[str] = []
-    with Processes((), copy.root) as processes:
+    with Processes(IMPORTS, copy.root) as processes:
         found = [
             each
             for job in lock.lock_jobs(Book(copy.root), processes, left_out.append)
@@ -264,7 +265,7 @@ def test_without_uv_the_lock_is_named_as_left_out(
 ) -> None:
     monkeypatch.setenv("PATH", str(copy.root))
     left_out: list[str] = []
-    with Processes((), copy.root) as processes:
+    with Processes(IMPORTS, copy.root) as processes:
         assert list(lock.lock_jobs(Book(copy.root), processes, left_out.append)) == []
     assert len(left_out) == 1
     assert "uv lock --check" in left_out[0]

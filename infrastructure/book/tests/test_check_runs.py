@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.chain.kept import Kept
@@ -13,7 +14,6 @@ from book.check.finding import Finding
 from book.check.lessons import Ended
 from book.stage.processes import Processes
 from book.testing.exceptions import Exceptions, Skip
-from book.testing.running import IMPORTS
 
 LESSON = "from agent import VALUE\n\n\ndef test_value() -> None:\n    assert VALUE == 2\n"
 GUARD = '@pytest.mark.guard("a value is never negative")\n'

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.chain.deciding import Watched
 from book.chain.kept import Kept
 from book.check import collecting, jobs
 from book.stage.processes import Processes
-from book.testing import collected, exceptions, running
+from book.testing import collected, exceptions
 from book.testing.collected import Case, Seen
 from book.testing.jobs import Jobs, guard
 from book.testing.keeping import Green
@@ -121,7 +122,7 @@ def small(tmp_path: Path) -> Book:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(running.IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
         yield started
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from throw_away import on_any_machine
 
 from book.chain.chain import Book, ChainError
@@ -75,7 +76,7 @@ def book() -> Book:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path) as started:
+    with Processes(IMPORTS, tmp_path) as started:
         yield started
 
 
@@ -89,7 +90,7 @@ def ignore(trial: Trial, ok: bool) -> None:
 
 @pytest.fixture(scope="module")
 def replayed(book: Book, tmp_path_factory: pytest.TempPathFactory) -> Replay:
-    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
         return next(replay([(story(book), 1)], processes, ignore, is_too_busy=on_any_machine))
 
 

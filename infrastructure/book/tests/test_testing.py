@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -21,7 +22,6 @@ from book.testing.jobs import Jobs
 from book.testing.keeping import FILE, Green
 from book.testing.parts import MOST, PART_S, Share, Times, split
 from book.testing.report import Report
-from book.testing.running import IMPORTS
 from book.testing.units import chosen
 
 STEPS = """
