@@ -381,6 +381,28 @@ def test_a_process_that_dies_fails_its_unit_with_the_test_that_ran(small: Small)
     assert "test_that_dies" in report.details
 
 
+CERTIFICATES = """import os
+
+
+def test_certificates():
+    assert ("no-certificates" in os.environ.get("SSL_CERT_DIR", "")) is {}
+"""
+
+
+def test_slow_tests_run_only_when_asked_for_one_file_a_part_and_may_speak_tls(small: Small) -> None:
+    folder = "infrastructure/book/slow"
+    for name in ("test_first", "test_second"):
+        small.write(f"{folder}/{name}.py", CERTIFICATES.format(False))
+    small.write("infrastructure/book/tests/test_book.py", CERTIFICATES.format(True))
+    assert small.kept("book") == {"infrastructure/book": (1, 0, 0)}
+    (report,) = small.run_tests("slow", kinds=("ruff", "mypy", "pytest"))
+    assert (report.unit, report.what) == ("infrastructure/book/slow", "pytest")
+    assert (report.passed, report.failed, len(report.outcomes)) == (2, 0, 2)
+    assert small.kept("slow") == {"infrastructure/book/slow": (2, 0, 2)}
+    small.write(f"{folder}/test_second.py", "def test_a(): assert 0\n")
+    assert small.kept("infrastructure/book/slow")["infrastructure/book/slow"][1] == 1
+
+
 def test_a_unit_without_tests_fails(small: Small) -> None:
     for name in ("test_first", "test_second"):
         (small.root / FIRST / f"{name}.py").unlink()

@@ -26,7 +26,7 @@ from book.testing.collecting import Part, Ran, collect_and_run
 from book.testing.keeping import LINT, Green, Known
 from book.testing.parts import Times, files_of, length, split
 from book.testing.report import Outcome, Report
-from book.testing.units import Unit
+from book.testing.units import SLOW, Unit
 
 # So long no test may take: dozens of times the longest on a quiet machine, so that a slow one is
 # never taken for one that hangs.
@@ -144,6 +144,7 @@ class Jobs:
                 covered=self.green.covered(unit),
                 examples=self.green.examples,
                 scratch=self.scratch / f"t{next(self.numbers)}",  # short, for sockets in it
+                trusts=unit.tests == (SLOW,),
             )
             alone = len(parts) == 1 and not known.files
             yield length(shares, seconds), partial(self._collect, part, alone=alone)

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from book.chain.chain import Book
 from book.chain.files import replace
-from book.testing.units import Unit
+from book.testing.units import SLOW, Unit
 
 PART_S = 10.0
 MOST = 8  # parts of a unit: each imports, collects and makes its fixtures anew
@@ -52,6 +52,8 @@ class Times:
     def of(self, file: str) -> float:
         if file in self.seconds:
             return self.seconds[file]
+        if SLOW in PurePosixPath(file).parts:
+            return PART_S  # a part for each, until somebody has run them
         with contextlib.suppress(OSError):
             text = (self.root / file).read_text(encoding="utf-8", errors="replace")
             is_long = any(word in text for word in LONG)
