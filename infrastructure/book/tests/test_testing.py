@@ -265,6 +265,15 @@ def test_a_file_of_tests_that_reads_more_is_kept_for_the_whole_tree_only(
     assert small.kept() == {"chapter-02/first": (4, 0, 4)}
 
 
+def test_what_the_whole_tree_decides_is_kept_whatever_it_starts(small: Small) -> None:
+    starts = "import subprocess\ndef test_a(): subprocess.run(['true'], check=True)\n"
+    small.write("tests/test_starting.py", starts)
+    assert small.kept("repository") == {"repository": (2, 0, 0)}
+    assert small.kept("repository") == {"repository": (2, 0, 2)}
+    small.write("reference-agent/data.txt", "edited")
+    assert small.kept("repository") == {"repository": (2, 0, 0)}
+
+
 def test_all_runs_all_and_a_clean_clone_knows_nothing(small: Small) -> None:
     small.run_tests()
     (report,) = small.run_tests(everything=True)
