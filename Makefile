@@ -75,7 +75,7 @@ help: learn
 	@echo "                        no result, SHARD=1/4 is a share, DRAW=60 draws later steps for 60 s, UNJUDGED=0.1 is content"
 	@echo "                        where a busy machine allows no verdict on up to a tenth of the pairs"
 	@echo "  make propagate        carry an edit of a step down the chain  [STEP=...]"
-	@echo "  make test-exports     an exported step in a clean environment, the pages in Chromium"
+	@echo "  make test-slow        what takes minutes: real servers and trials, left-overs, exports, pasted READMEs, the pages"
 	@echo "  make mutation         do the tests notice changes  [MODULE=retries]"
 	@echo "  make bench-reliability   what each policy costs; make bench-simulator: the simulator's speed; both as ratios"
 	@echo "  make sdk-suite        the SDK's own tests against the simulator"
@@ -102,9 +102,9 @@ chapter-01: .venv/.installed-all
 test: .venv/.installed-all
 	@$(BOOK) test $(if $(call on,THOROUGH),--thorough) $(if $(call on,ALL),--all) $(if $(call on,TIMES),--times)
 
+# Its old name.
 .PHONY: test-exports
-test-exports: .venv/.installed-all
-	@.venv/bin/python -m pytest -q -rs infrastructure/book/slow
+test-exports: test-slow
 
 test-%: .venv/.installed-all
 	@$(BOOK) test $* $(if $(call on,THOROUGH),--thorough) $(if $(call on,ALL),--all) $(if $(call on,TIMES),--times)
@@ -179,8 +179,9 @@ clean:
 
 # --- setting up: each stamp says that the environment holds what a command needs ---
 
+# Tests start dozens of Pythons: where none may write bytecode, each would compile the SDK anew.
 .venv/.installed-all: $(PROJECT_FILES) | setup
-	@$(SYNC) --all-packages --python $(PYTHON)
+	@$(SYNC) --all-packages --compile-bytecode --python $(PYTHON)
 	@touch $@ .venv/.installed-book .venv/.installed-reference
 
 .venv/.installed-reference: $(PROJECT_FILES) | setup

@@ -8,11 +8,12 @@ import importlib
 import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +38,7 @@ from agent import Agent, Run, UnfinishedAnswer  # type: ignore[import-not-found]
 from config import Settings  # type: ignore[import-not-found]
 from tools import Tools  # type: ignore[import-not-found]
 
+Command = Callable[..., tuple[int, list[str]]]
 GOOD, FACT = "What is 23*19?", "437"
 OSLO = "What is the weather in Oslo?"
 TEXT: dict[str, object] = {"type": "text", "text": "Done."}
@@ -232,7 +234,7 @@ def test_no_mix_of_replies_makes_the_agent_send_what_the_api_refuses(stage: Stag
     with asyncio.Runner() as runner:
         agent = Agent(Settings.from_env())
 
-        @settings(max_examples=100, deadline=None)
+        @settings(max_examples=50, deadline=None)
         @given(mixes=st.lists(st.lists(REPLIES, min_size=1, max_size=3), min_size=1, max_size=3))
         def holds(mixes: list[list[Mapping[str, object]]]) -> None:
             stage.begin()
@@ -417,33 +419,65 @@ def test_two_processes_that_write_notes_lose_none(tmp_path: Path) -> None:
         "tools = Tools(Settings(notes_file=pathlib.Path(sys.argv[1])))\n"
         "async def main():\n"
         "    for number in range(50):\n"
-        "        await tools.call('save_note', {'text': f'{sys.argv[2]} {number}'})\n"
+        "        await tools.call('save_note', {'text': f'a {number}'})\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
         "asyncio.run(main())\n"
     )
-    both = [subprocess.Popen([sys.executable, "-c", writing, str(notes), name]) for name in "ab"]
-    assert [each.wait(60) for each in both] == [0, 0]
-    told = asyncio.run(Tools(Settings(notes_file=notes)).call("read_notes", {}))
+    tools = Tools(Settings(notes_file=notes))
+
+    async def write() -> str:
+        for number in range(50):
+            await tools.call("save_note", {"text": f"b {number}"})
+        assert other.wait(60) == 0
+        return str(await tools.call("read_notes", {}))
+
+    asked = [sys.executable, "-c", writing, str(notes)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(asked, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("go\n")
+        other.stdin.flush()
+        told = asyncio.run(write())
     expected = [f"- {name} {number}" for name in "ab" for number in range(50)]
     assert sorted(told.splitlines()) == sorted(expected)
 
 
-def test_the_command_without_a_key_says_what_to_do_in_two_lines() -> None:
-    environment = {**os.environ, "ANTHROPIC_API_KEY": ""}
-    command = [sys.executable, "agent.py", GOOD]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 2
-    assert "ANTHROPIC_API_KEY" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 2
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """``python agent.py TASK`` in this process: its exit code, and the lines of its errors."""
+
+    def run(*words: str) -> tuple[int, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["agent.py", *(words or [GOOD])])
+        code = 0
+        try:
+            runpy.run_path("agent.py", run_name="__main__")
+        except SystemExit as left:
+            code = int(left.code or 0)
+        return code, capfd.readouterr().err.strip().splitlines()
+
+    return run
 
 
-def test_the_command_tells_a_reply_that_cannot_be_read_in_a_line(stage: Stage) -> None:
+def test_the_command_without_a_key_says_what_to_do_in_two_lines(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "")
+    code, lines = command()
+    assert code == 2
+    assert "ANTHROPIC_API_KEY" in "".join(lines)
+    assert len(lines) == 2
+
+
+def test_the_command_tells_a_reply_that_cannot_be_read_in_a_line(
+    stage: Stage, command: Command
+) -> None:
     stage.queue("<html>")
-    command = [sys.executable, "agent.py", GOOD]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
+    code, lines = command()
+    assert code == 1
+    assert len(lines) == 1
 
 
 def in_a_shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -490,11 +524,9 @@ def test_the_command_prints_what_it_can_where_a_locale_knows_no_umlaut(stage: St
 
 @pytest.mark.parametrize("task", [["--help"], ["-5+3", "is", "what?"]])
 def test_the_command_takes_whatever_words_follow_for_the_task(
-    stage: Stage, task: list[str]
+    stage: Stage, command: Command, task: list[str]
 ) -> None:
-    command = [sys.executable, "agent.py", *task]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert command(*task) == (0, [])
     assert stage.requests[-1]["messages"][0]["content"] == " ".join(task)
 
 
@@ -506,14 +538,15 @@ def test_the_command_takes_whatever_words_follow_for_the_task(
     ],
 )
 def test_the_command_tells_what_the_api_refuses_in_its_own_words(
-    stage: Stage, wrong: dict[str, str], says: str
+    stage: Stage,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: dict[str, str],
+    says: str,
 ) -> None:
-    command = [sys.executable, "agent.py", GOOD]
-    environment = {**os.environ, **wrong}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=100
-    )
-    assert (done.returncode, done.stderr.strip()) == (1, says)
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    assert command() == (1, [says])
 
 
 @pytest.mark.parametrize("key", ["sk-ant-mine\n", "sk-ant\r\n -mine"])

@@ -136,7 +136,7 @@ def service(
 
 @app.command("test")
 def run_tests(
-    unit: Annotated[str | None, typer.Argument(help="chapter, step or folder")] = None,
+    unit: Annotated[str | None, typer.Argument(help="chapter, step, folder; or slow")] = None,
     thorough: Annotated[bool, typer.Option(help="all examples that a test asks for")] = False,
     everything: Annotated[bool, typer.Option("--all", help="what passed unchanged, too")] = False,
     times: Annotated[bool, typer.Option(help="CPU and wall seconds, slowest tests")] = False,

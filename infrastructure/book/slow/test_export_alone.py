@@ -1,7 +1,7 @@
 """An exported step in a clean environment.
 
 Installing takes half a minute, so `make test` leaves this out:
-`make test-exports` runs it, and so does CI.
+`make test-slow` runs it, and so does CI.
 """
 
 import os

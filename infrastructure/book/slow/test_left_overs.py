@@ -74,6 +74,30 @@ def name_of(pid: int) -> str:
         return f"{pid}, which has ended"
 
 
+def test_an_interrupted_demo_ends_with_130_and_without_a_traceback(tmp_path: Path) -> None:
+    mark = f"TMPDIR={tmp_path}"
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "book", "run", "02", "--details"],
+        env={**os.environ, "TMPDIR": str(tmp_path), "BOOK_TEST_MARK": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A job in the background of a script is started with SIGINT ignored, and passes that on.
+        preexec_fn=listen_to_ctrl_c,
+    )
+    with demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "/120" in line:  # tasks are being done
+                break
+        assert len(with_mark(mark)) > 4
+        demo.send_signal(signal.SIGINT)
+        rest = demo.stdout.read()
+        assert demo.wait(20) == 130
+    assert "Traceback" not in rest
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_nothing_is_left_after_five_seconds(

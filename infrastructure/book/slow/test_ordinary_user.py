@@ -14,15 +14,16 @@ import pytest
 
 from book.stage.services.postgres_programs import NOBODY
 
-TESTS = Path(__file__).parents[1] / "tests"
+HERE = Path(__file__).parent
+TESTS = HERE.parent / "tests"
 # One test of each thing that a user's rights, or the servers, decide; the rest is the same code.
 SERVERS = (
     "kill_9 or eight_tenants or flushed_killed or command_that_is or a_killed_command or taken"
 )
-TRIALS = "eight_trials or ended_in_the_middle or nth_request or delivered_as_an_alert"
-FROM_PATH = {"test_supervisor.py": SERVERS, "test_servers.py": SERVERS}
-FROM_PATH |= {"test_receivers.py": "alert or taken", "test_parts_of_trials.py": TRIALS}
-FROM_WHEELS = {"test_parts_of_trials.py": TRIALS}  # test_servers.py takes each program anyway
+TRIALS = "eight_trials or ended_in_the_middle"
+FROM_PATH = {TESTS / "test_supervisor.py": SERVERS, TESTS / "test_servers.py": SERVERS}
+FROM_PATH |= {HERE / "test_more_servers.py": SERVERS, HERE / "test_many_trials.py": TRIALS}
+FROM_WHEELS = {HERE / "test_many_trials.py": TRIALS}  # the others take each program anyway
 OF_SERVERS = re.compile(r"(redis|valkey|postgres|pg_|psql|initdb|prometheus|alertmanager).*")
 TIMEOUT_S = 900
 
@@ -40,7 +41,7 @@ def test_the_same_tests_pass_as_an_ordinary_user(wheels: bool) -> None:
         path = without_servers(Path(folder)) if wheels else os.environ["PATH"]
         for name, chosen in (FROM_WHEELS if wheels else FROM_PATH).items():
             options = ["-m", "pytest", "-v", "-rs", "-p", "no:cacheprovider", "-k", chosen]
-            options += ["--basetemp", f"{folder}/tests", str(TESTS / name)]
+            options += ["--basetemp", f"{folder}/tests", str(name)]
             more = {"TMPDIR": folder, "HYPOTHESIS_STORAGE_DIRECTORY": f"{folder}/hypothesis"}
             ran = run(become, options, PATH=path, **more)
             assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]

@@ -74,6 +74,16 @@ def edits(name: str, old: str, new: str) -> Damage:
     return lambda root: edit(root / name, old, new)
 
 
+def everywhere(name: str, old: str, new: str) -> Damage:
+    """Replace ``old`` at each of its places."""
+
+    def damage(root: Path) -> None:
+        while old in (root / name).read_text(encoding="utf-8"):
+            edit(root / name, old, new)
+
+    return damage
+
+
 def adds(name: str, text: str) -> Damage:
     """Add a text at the end of a file, which is made if there is none."""
 

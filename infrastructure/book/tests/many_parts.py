@@ -1,10 +1,19 @@
 """A step of two kinds of processes, made for tests: an API and workers that share two servers."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from throw_away import step
 
 from book.chain.chain import Book, Step
+from book.stage.simulating import TrialError
+from book.story.incident import Role, Run, Task, Workload
+
+BOTH = ("redis", "postgres")
+ROLES = (Role("api", 2), Role("worker", 3))
+MEMBERS = {"api-1", "api-2", "worker-1", "worker-2", "worker-3"}
 
 CONFIG = """
 import os
@@ -154,3 +163,30 @@ def step_of_parts(book: Book, folder: Path, **files: str) -> Step:
     """A step with a service and a worker; ``files`` replace or add some."""
     parts = {"config": CONFIG, "agent": AGENT, "common": COMMON}
     return step(book, folder, **(parts | {"service": SERVICE, "worker": WORKER} | files))
+
+
+def tasks(marks: str, count: int, seconds: float) -> Workload:
+    """Tasks that come one after the other within so many seconds."""
+    each = [
+        Task(f"{marks} {n}", (f"{marks} {n}: 200",), at_s=0.01 + n * seconds / count)
+        for n in range(count)
+    ]
+    return Workload(tuple(each), at_once=50, limit_s=10.0)
+
+
+def began(seen: Run | TrialError, source: str) -> dict[str, str]:
+    """What a process said when it began: the variables that it found."""
+    assert isinstance(seen, Run), seen
+    lines = [line.fields for line in seen.logs if line.source == source and line.fields]
+    return {name: str(value) for name, value in lines[0].items()}
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from throw_away import incident, step
 
 from book.chain.chain import Book
@@ -61,7 +62,7 @@ def book() -> Book:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
         yield started
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from rich.console import Console
 from throw_away import on_any_machine
 
@@ -21,7 +22,6 @@ from book.replay.replay import Story
 from book.scoreboard import board
 from book.scoreboard import picture as board_picture
 from book.scoreboard import terminal as board_terminal
-from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.story.incident import Check, Evidence, Headline, Incident, Run, Task, Workload, at_least
 from mock_claude import FaultScript
@@ -57,7 +57,7 @@ def book() -> Book:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
         yield started
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.chain.deciding import Watched
 from book.chain.kept import Kept
 from book.check import collecting, jobs
 from book.stage.processes import Processes
-from book.testing import collected, exceptions, running
+from book.testing import collected, exceptions
 from book.testing.collected import Case, Seen
 from book.testing.jobs import Jobs, guard
 from book.testing.keeping import Green
@@ -121,7 +122,7 @@ def small(tmp_path: Path) -> Book:
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(running.IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
         yield started
 
 
@@ -162,10 +163,34 @@ def test_good_tests_are_all_collected_and_nothing_is_said(
     assert len(ran) == 1, "what has not changed is not collected again"
 
 
-DISABLED = "\n\ndef test_more():\n    assert pytest\n\n\ntest_more.__test__ = False\n"
-HIDDEN = "\n\ndef hidden(test):\n    return 1\n\n\n@hidden\ndef test_more():\n    assert pytest\n"
-CONDITION = "\n\nif not pytest:\n\n    def test_more():\n        assert pytest\n"
-EMPTY = "\n\n@pytest.mark.parametrize('n', [])\ndef test_more(n):\n    assert n\n"
+HIDES = """
+
+def test_disabled():
+    assert pytest
+
+
+test_disabled.__test__ = False
+
+
+def hidden(test):
+    return 1
+
+
+@hidden
+def test_hidden():
+    assert pytest
+
+
+if not pytest:
+
+    def test_in_a_condition():
+        assert pytest
+
+
+@pytest.mark.parametrize('n', [])
+def test_without_a_case(n):
+    assert n
+"""
 DESELECTS = (
     "def pytest_collection_modifyitems(items):\n"
     "    items[:] = [each for each in items if 'test_any' not in each.name]\n"
@@ -173,55 +198,91 @@ DESELECTS = (
 
 
 @pytest.mark.parametrize(
-    ("file", "more", "says", "mend"),
+    ("file", "more", "expected"),
     [
-        (TESTS, DISABLED, "test_more never runs: pytest does not collect it", "__test__"),
-        (TESTS, HIDDEN, "test_more never runs: pytest does not collect it", "decorator"),
-        (TESTS, CONDITION, "test_more never runs: pytest does not collect it", "condition"),
-        (TESTS, EMPTY, "test_more has no case: got empty parameter set", "give it a case"),
-        (f"{CHAPTER}/tests/conftest.py", DESELECTS, "test_any never runs", "conftest"),
+        (
+            TESTS,
+            HIDES,
+            [
+                ("test_disabled never runs: pytest does not collect it", "__test__"),
+                ("test_hidden never runs: pytest does not collect it", "decorator"),
+                ("test_in_a_condition never runs: pytest does not collect it", "condition"),
+                ("test_without_a_case has no case: got empty parameter set", "give it a case"),
+            ],
+        ),
+        (f"{CHAPTER}/tests/conftest.py", DESELECTS, [("test_any never runs", "conftest")]),
         (
             f"{CHAPTER}/tests/conftest.py",
             "collect_ignore = ['test_words.py']\n",
-            "test_cases never runs",
-            "conftest",
+            [("test_cases never runs", "conftest")],
         ),
         (
             f"{CHAPTER}/tests/test_more.py",
             "from test_words import test_cases\n",
-            "test_cases runs twice: chapters/chapter-02-words/tests/test_more.py",
-            "import no test",
+            [
+                (
+                    "test_cases runs twice: chapters/chapter-02-words/tests/test_more.py",
+                    "import no test",
+                )
+            ],
         ),
     ],
 )
 def test_what_pytest_passes_over_is_told_by_test_and_check(
-    small: Book, processes: Processes, file: str, more: str, says: str, mend: str
+    small: Book, processes: Processes, file: str, more: str, expected: list[tuple[str, str]]
 ) -> None:
     with (small.root / file).open("a", encoding="utf-8") as appended:
         appended.write(more)
     for told in (guarded(small, processes), checked(small, processes)):
-        places = [line for line in told if line.startswith(f"{TESTS}:") and says in line]
-        assert places, told
-        assert mend in told[told.index(places[0]) + 1]
+        for says, mend in expected:
+            places = [line for line in told if line.startswith(f"{TESTS}:") and says in line]
+            assert places, told
+            assert mend in told[told.index(places[0]) + 1]
+
+
+LEAVES_OUT = """
+
+@pytest.mark.skip(reason='one day')
+def test_later():
+    assert 1
+
+
+def test_without_luck():
+    pytest.skip('no luck')
+
+
+@pytest.mark.xfail
+def test_given_up():
+    assert not pytest
+"""
 
 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ("\n\n@pytest.mark.skip(reason='one day')\ndef test_m():\n    assert 1\n", "one day"),
-        ("\n\ndef test_m():\n    pytest.skip('no luck')\n", "test_m was skipped: no luck"),
-        ("\n\n@pytest.mark.xfail\ndef test_m():\n    assert not pytest\n", "test_m was xfailed"),
-        ("\n\npytestmark = pytest.mark.skip(reason='all of it')\n", "test_cases was skipped"),
-        ("\n\npytest.skip('whole file', allow_module_level=True)\n", "the whole file was skipped"),
+        (
+            LEAVES_OUT,
+            [
+                "test_later was skipped: one day",
+                "test_without_luck was skipped: no luck",
+                "test_given_up was xfailed",
+            ],
+        ),
+        ("\n\npytestmark = pytest.mark.skip(reason='all of it')\n", ["test_cases was skipped"]),
+        (
+            "\n\npytest.skip('whole file', allow_module_level=True)\n",
+            ["the whole file was skipped"],
+        ),
     ],
 )
 def test_a_test_that_is_left_out_for_no_listed_reason_fails_its_unit(
-    small: Book, processes: Processes, more: str, says: str
+    small: Book, processes: Processes, more: str, says: list[str]
 ) -> None:
     with (small.root / TESTS).open("a", encoding="utf-8") as appended:
         appended.write(more)
     told = guarded(small, processes)
-    assert any(line.startswith(f"{TESTS}:") and says in line for line in told), told
+    for each in says:
+        assert any(line.startswith(f"{TESTS}:") and each in line for line in told), told
 
 
 def test_a_test_of_a_checklist_that_did_not_run_is_told_with_what_it_should_hold(

@@ -70,17 +70,16 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_valid(
 def test_the_agent_answers_offline_and_never_uses_the_persons_key() -> None:
     notes = Book.find().root / "reference-agent" / "notes.jsonl"
     before = notes.read_bytes() if notes.exists() else None
-    task = "What is 23*19, and what is the weather in Lisbon?"
+    task = "What is 23*19, and what is the weather in Lisbon and in Rome?"
     done = command("agent", task, ANTHROPIC_API_KEY="sk-ant-invalid-mine", AGENT_NONSENSE="1")
     assert done.returncode == 0, done.stderr
     assert "437" in done.stdout
     assert "°C" in done.stdout
+    assert done.stderr.count("invented") == 1
     assert (notes.read_bytes() if notes.exists() else None) == before
 
 
-@pytest.mark.parametrize(
-    ("task", "times"), [("Who wrote Hamlet?", 1), ("Weather in Oslo and in Rome?", 1), ("6*7?", 0)]
-)
+@pytest.mark.parametrize(("task", "times"), [("Who wrote Hamlet?", 1), ("6*7?", 0)])
 def test_an_offline_answer_from_the_web_is_told_to_be_invented_once_beside_it(
     task: str, times: int
 ) -> None:

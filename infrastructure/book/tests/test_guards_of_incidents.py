@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import throw_away
+from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.check import verdicts
 from book.replay import cells
 from book.replay.cells import Cell
 from book.replay.replay import Story
-from book.stage import trial as trials
 from book.stage.balancing import POLL_LIMIT_S
 from book.stage.processes import Processes
 from book.story.incident import (
@@ -154,7 +154,7 @@ IS_ONE = throw_away.AGENT.replace("return Answer(task)", 'return Answer("1")')
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
         yield started
 
 

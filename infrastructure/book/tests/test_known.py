@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -154,7 +155,7 @@ def test_every_judged_run_leaves_an_observation_a_miss_too(
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     (tmp_path / "scratch").mkdir()
-    with Processes(trials.IMPORTS, tmp_path / "scratch") as started:
+    with Processes(IMPORTS, tmp_path / "scratch") as started:
         yield started
 
 

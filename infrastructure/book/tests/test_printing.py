@@ -5,6 +5,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 
 from book.stage.processes import Processes
 from book.stage.receivers.printed import lines_in
@@ -19,7 +20,7 @@ def prints(pipe: Connection, text: str) -> None:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Processes:
-    return Processes([], tmp_path)
+    return Processes(IMPORTS, tmp_path)
 
 
 def test_what_a_child_prints_and_its_errors_are_kept_apart(processes: Processes) -> None:

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 
 from book.stage.processes import FORKS, Processes
 
@@ -168,7 +169,7 @@ def test_a_server_that_still_imports_ends_with_its_command(
 def test_the_server_outlives_its_first_user_and_serves_the_next(tmp_path: Path) -> None:
     servers = []
     for _ in range(2):
-        with Processes((), tmp_path) as processes, processes.child("says", parent) as child:
+        with Processes(IMPORTS, tmp_path) as processes, processes.child("says", parent) as child:
             servers.append(child.pipe.recv())
     assert servers[0] == servers[1]
 
@@ -179,7 +180,7 @@ def parent(pipe: Connection) -> None:
 
 def test_a_program_is_run_to_its_end_and_its_output_and_cpu_are_told(tmp_path: Path) -> None:
     script = "import sys; print('är'); print('b', file=sys.stderr); sum(range(10**7)); sys.exit(3)"
-    with Processes((), tmp_path) as processes:
+    with Processes(IMPORTS, tmp_path) as processes:
         done = processes.run([sys.executable, "-c", script], tmp_path)
         assert done.returncode == 3
         assert sorted(done.stdout.split()) == ["b", "är"]

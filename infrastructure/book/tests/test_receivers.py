@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from forking import IMPORTS
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -22,7 +23,6 @@ from book.stage.processes import Processes
 from book.stage.receivers.bounds import Bounds
 from book.stage.receivers.printed import lines_in
 from book.stage.receivers.receivers import (
-    IMPORTS,
     Receivers,
     receivers,
     without_otel_variables,

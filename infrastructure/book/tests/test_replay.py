@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from throw_away import on_any_machine
 
 from book.chain.chain import Book, ChainError
@@ -77,7 +76,7 @@ def book() -> Book:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path) as started:
+    with Processes(IMPORTS, tmp_path) as started:
         yield started
 
 
@@ -91,7 +90,7 @@ def ignore(trial: Trial, ok: bool) -> None:
 
 @pytest.fixture(scope="module")
 def replayed(book: Book, tmp_path_factory: pytest.TempPathFactory) -> Replay:
-    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
         return next(replay([(story(book), 1)], processes, ignore, is_too_busy=on_any_machine))
 
 
@@ -197,49 +196,3 @@ def test_a_simulator_that_is_killed_ends_the_run_clearly(book: Book, processes: 
     with pytest.raises(TrialError, match="simulator ended in the middle"):
         trials.run(Trial(book.step("reference-agent"), slow, 1), processes, lambda done: None)
     assert processes.live() == {}
-
-
-def listen_to_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def group_members(session: int) -> list[int]:
-    """Living processes whose environment carries our mark, children of children included."""
-    mark = f"BOOK_TEST_MARK={session}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_an_interrupted_demo_leaves_no_process_behind() -> None:
-    mark = os.getpid()
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "book", "run", "02", "--details"],
-        env={**os.environ, "BOOK_TEST_MARK": str(mark)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        # A job in the background of a script is started with SIGINT ignored, and passes that on.
-        preexec_fn=listen_to_ctrl_c,
-    )
-    with demo:
-        assert demo.stdout is not None
-        for line in demo.stdout:
-            if "/120" in line:  # tasks are being done
-                break
-        assert len(group_members(mark)) > 4
-        demo.send_signal(signal.SIGINT)
-        rest = demo.stdout.read()
-        assert demo.wait(20) == 130
-    assert "Traceback" not in rest
-    deadline = time.monotonic() + 5
-    while group_members(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert group_members(mark) == []

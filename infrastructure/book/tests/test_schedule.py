@@ -8,12 +8,12 @@ from random import Random
 from threading import Thread
 
 import pytest
+from forking import IMPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from throw_away import incident, on_any_machine, step
 
 from book.chain.chain import Book
-from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.schedule import AT_ONCE, ATTEMPTS, PATIENCE, Line, places_of, run_all
 from book.stage.simulating import TooBusy, TrialError
@@ -141,7 +141,7 @@ def book() -> Book:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path) as begun:
+    with Processes(IMPORTS, tmp_path) as begun:
         yield begun
 
 

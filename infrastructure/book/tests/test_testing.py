@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -23,7 +24,6 @@ from book.testing.jobs import Jobs
 from book.testing.keeping import FILE, Green
 from book.testing.parts import MOST, PART_S, Share, Times, split
 from book.testing.report import Report
-from book.testing.running import IMPORTS
 from book.testing.units import chosen
 
 STEPS = """
@@ -79,6 +79,7 @@ FILES = {
     "tests/test_repository.py": "def test_one() -> None: pass\n",
 }
 FIRST = f"{CHAPTER}/first"
+GIT = "import subprocess\ndef git(**where): subprocess.run(['git', 'status'], **where)\n"
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ class Small:
         self.processes = processes
         for name, text in FILES.items():
             self.write(name, text)
-        subprocess.run(["git", "init", "-q", "--template=", str(root)], check=True)
+        subprocess.run(["git", "init", "-q", "--template="], cwd=root, check=True)
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name
@@ -243,6 +244,9 @@ def test_a_unit_with_skipped_tests_is_not_kept_as_the_machine_may_decide_them(
         ("from pathlib import Path\ndef test_a(): Path('{other}').read_bytes()\n", True),
         ("import os\ndef test_a(): os.listdir('{folder}')\n", True),
         ("import subprocess\ndef test_a(): subprocess.run(['true'], check=True)\n", True),
+        (f"{GIT}def test_a(tmp_path): git(cwd=tmp_path)\n", False),
+        (f"{GIT}def test_a(): git()\n", True),
+        (f"{GIT}def test_a(): git(cwd='.')\n", True),
         (
             "from pathlib import Path\nTEXT = Path('{other}').read_text()\ndef test_a(): pass\n",
             True,
@@ -261,6 +265,15 @@ def test_a_file_of_tests_that_reads_more_is_kept_for_the_whole_tree_only(
     small.write("tests/test_repository.py", "# edited\n")
     assert small.kept() == {"chapter-02/first": (4, 0, 3 if decides else 4)}
     assert small.kept() == {"chapter-02/first": (4, 0, 4)}
+
+
+def test_what_the_whole_tree_decides_is_kept_whatever_it_starts(small: Small) -> None:
+    starts = "import subprocess\ndef test_a(): subprocess.run(['true'], check=True)\n"
+    small.write("tests/test_starting.py", starts)
+    assert small.kept("repository") == {"repository": (2, 0, 0)}
+    assert small.kept("repository") == {"repository": (2, 0, 2)}
+    small.write("reference-agent/data.txt", "edited")
+    assert small.kept("repository") == {"repository": (2, 0, 0)}
 
 
 def test_all_runs_all_and_a_clean_clone_knows_nothing(small: Small) -> None:
@@ -377,6 +390,28 @@ def test_a_process_that_dies_fails_its_unit_with_the_test_that_ran(small: Small)
     (report,) = small.run_tests()
     assert report.failed == 1
     assert "test_that_dies" in report.details
+
+
+CERTIFICATES = """import os
+
+
+def test_certificates():
+    assert os.environ.get("SSL_CERT_DIR", "").startswith(os.environ["TMPDIR"]) is {}
+"""
+
+
+def test_slow_tests_run_only_when_asked_for_one_file_a_part_and_may_speak_tls(small: Small) -> None:
+    folder = "infrastructure/book/slow"
+    for name in ("test_first", "test_second"):
+        small.write(f"{folder}/{name}.py", CERTIFICATES.format(False))
+    small.write("infrastructure/book/tests/test_book.py", CERTIFICATES.format(True))
+    assert small.kept("book") == {"infrastructure/book": (1, 0, 0)}
+    (report,) = small.run_tests("slow", kinds=("ruff", "mypy", "pytest"))
+    assert (report.unit, report.what) == ("infrastructure/book/slow", "pytest")
+    assert (report.passed, report.failed, len(report.outcomes)) == (2, 0, 2)
+    assert small.kept("slow") == {"infrastructure/book/slow": (2, 0, 2)}
+    small.write(f"{folder}/test_second.py", "def test_a(): assert 0\n")
+    assert small.kept("infrastructure/book/slow")["infrastructure/book/slow"][1] == 1
 
 
 def test_a_unit_without_tests_fails(small: Small) -> None:

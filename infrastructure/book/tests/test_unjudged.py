@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from rich.console import Console
 from throw_away import incident, on_any_machine, step
 
@@ -17,7 +18,6 @@ from book.replay import closing, present, screen
 from book.replay.cells import Cell, fill
 from book.replay.replay import Planned, Replay, Story, judge, plan
 from book.scoreboard import board, picture, terminal
-from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.services.errors import ServiceMissing
 from book.stage.simulating import TooBusy, TrialError
@@ -123,7 +123,7 @@ def test_a_problem_counts_whatever_else_was_not_judged(story: Story) -> None:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path) as started:
+    with Processes(IMPORTS, tmp_path) as started:
         yield started
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from forking import IMPORTS
 from throw_away import AGENT, incident, step
 
 from book.chain.chain import Book
-from book.stage import trial as trials
 from book.stage.processes import Processes
 from book.stage.schedule import run_all
 from book.stage.simulating import TooBusy
@@ -198,7 +198,7 @@ def book() -> Book:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    with Processes(trials.IMPORTS, tmp_path) as started:
+    with Processes(IMPORTS, tmp_path) as started:
         yield started
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from forking import IMPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from throw_away import incident
@@ -42,7 +43,7 @@ def answered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """All wishes of some users, answered by the first agent without trouble."""
     seed: int = request.param
     told = incident(workload(seed))
-    with Processes(trials.IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
+    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as processes:
         trial = Trial(Book.find().step("reference-agent"), told, seed)
         return trials.run(trial, processes, lambda ok: None)
 

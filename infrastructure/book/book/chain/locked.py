@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,12 @@ from book.chain.chain import ChainError
 def normal(name: str) -> str:
     """A project's name as the lock writes it."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> dict[str, Any]:
+    """Nobody changes what this gives: it is everybody's who reads the same text."""
+    return tomllib.loads(text)
 
 
 class Lock:
@@ -32,7 +38,7 @@ class Lock:
         """By name; a name may have several versions, for several systems."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         try:
-            read = tomllib.loads(self.file.read_text(encoding="utf-8"))
+            read = _parsed(self.file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return found
         except tomllib.TOMLDecodeError as error:

@@ -12,18 +12,22 @@ from functools import lru_cache
 from pathlib import Path
 
 from book.chain.chain import Book
+from book.chain.walking import walk
 
 HARNESS = "book"
 SIMULATOR = "mock_claude"
 
 
-@lru_cache(maxsize=4096)  # by what is in a file: steps, and states of the repository, share most
+@lru_cache(maxsize=4096)
 def _imports_and_words(content: bytes) -> tuple[frozenset[str], frozenset[str]]:
-    """``from a import b`` gives a and a.b."""
+    """``from a import b`` gives a and a.b.
+
+    Once for each content: steps share most of their files, and states of the repository nearly all.
+    """
     imports: set[str] = set()
     words: set[str] = set()
     try:
-        nodes = ast.walk(ast.parse(content))
+        nodes = walk(ast.parse(content))
     except (SyntaxError, ValueError):
         return frozenset(), frozenset()
     for node in nodes:

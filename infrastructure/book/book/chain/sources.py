@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from book.chain.chain import Book
 from book.chain.files import listed
+from book.chain.walking import walk
 
 LOADERS = {
     *("importlib", "import_module", "__import__", "runpy", "pkgutil", "find_spec"),
@@ -29,6 +30,7 @@ TELLING = {
 WORD = re.compile(r"[A-Za-z_]\w*")
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w*)*(?::\w+)?")
 IMPORT = re.compile(r"(?:^|[;\n])\s*(?:import|from)\s+([A-Za-z_]\w*)")
+T = TypeVar("T")
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Sources:
         self._trees: dict[str, ast.Module | None] = like._trees if like else {}
         self._nodes: dict[str, tuple[ast.AST, ...]] = like._nodes if like else {}
         self._facts: dict[str, Facts] = like._facts if like else {}
+        self._known: dict[Hashable, object] = like._known if like else {}
 
     def text(self, name: str) -> str | None:
         """The text of a file; None for what is no UTF-8 text, or no file."""
@@ -91,10 +94,10 @@ class Sources:
         return self.parsed(name) or ast.Module([], [])
 
     def nodes(self, name: str) -> tuple[ast.AST, ...]:
-        """Every node of the tree, as ``ast.walk`` gives them."""
+        """Every node of the tree, what is around before what is inside."""
         text = self.text(name) or ""
         if text not in self._nodes:
-            self._nodes[text] = tuple(ast.walk(self.tree(name)))
+            self._nodes[text] = tuple(walk(self.tree(name)))
         return self._nodes[text]
 
     def facts(self, name: str) -> Facts:
@@ -102,6 +105,15 @@ class Sources:
         if text not in self._facts:
             self._facts[text] = _facts(self.nodes(name))
         return self._facts[text]
+
+    def once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """What ``find`` finds out from a text; asked once for all files with that text.
+
+        ``key`` holds who asks, the text, and whatever else decides the answer.
+        """
+        if key not in self._known:
+            self._known[key] = find()
+        return cast(T, self._known[key])
 
     def imported(self, name: str) -> list[tuple[int, str]]:
         """What a file imports, by line, whole: ``mock_claude.world.World``."""

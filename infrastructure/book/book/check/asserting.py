@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from book.chain import checklist
 from book.chain.chain import Book
+from book.chain.walking import walk
 from book.check.finding import Finding
 from book.testing.standing import FUNCTIONS, Function, Source
 
@@ -84,7 +85,7 @@ def fails(function: Function, helpers: dict[str, Function], seen: set[str]) -> b
     """Whether a function can fail by more than an accident: an assert, a raise, or a helper's."""
     seen.add(function.name)
     fixed = _fixed(function)
-    inner = {each.name for each in _functions(ast.walk(function)) if each is not function}
+    inner = {each.name for each in _functions(walk(function)) if each is not function}
     for node in _live(function.body):
         if isinstance(node, ast.Assert) and not is_constant(node.test, fixed):
             return True
@@ -105,7 +106,7 @@ def fails(function: Function, helpers: dict[str, Function], seen: set[str]) -> b
 
 def _live(body: list[ast.stmt]) -> Iterator[ast.AST]:
     """All nodes but what stands after a return, below ``if False``, or in a function not used."""
-    names = {each.id for top in body for each in ast.walk(top) if isinstance(each, ast.Name)}
+    names = {each.id for top in body for each in walk(top) if isinstance(each, ast.Name)}
     for node in body:
         if isinstance(node, FUNCTIONS) and node.name not in names and not node.decorator_list:
             continue
@@ -130,7 +131,7 @@ def _live(body: list[ast.stmt]) -> Iterator[ast.AST]:
             yield from _live(handler.body)
         for child in ast.iter_child_nodes(node):
             if not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
-                yield from ast.walk(child)
+                yield from walk(child)
         if isinstance(node, ast.Return | ast.Raise):
             return
 
@@ -160,7 +161,7 @@ def _swallows(handler: ast.ExceptHandler) -> bool:
     caught = "BaseException" if handler.type is None else ast.unparse(handler.type)
     takes = any(each in caught for each in ("AssertionError", "BaseException"))
     takes |= caught == "Exception"
-    nodes = [each for top in handler.body for each in ast.walk(top)]
+    nodes = [each for top in handler.body for each in walk(top)]
     return takes and not any(isinstance(e, ast.Raise | ast.Assert | ast.Call) for e in nodes)
 
 
@@ -168,12 +169,12 @@ def _fixed(function: Function) -> frozenset[str]:
     """Names of a function that hold a literal, and nothing else."""
     stored = [
         each.id
-        for each in ast.walk(function)
+        for each in walk(function)
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     ]
     return frozenset(
         each.targets[0].id
-        for each in ast.walk(function)
+        for each in walk(function)
         if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name)
         if stored.count(each.targets[0].id) == 1 and isinstance(each.value, ast.Constant)
     )
@@ -211,13 +212,13 @@ def _is_value(node: ast.expr, fixed: frozenset[str]) -> bool:
     known = fixed | set(dir(builtins))
     return not any(
         (isinstance(e, ast.Name) and e.id not in known) or isinstance(e, ast.Attribute | ast.Await)
-        for e in ast.walk(node)
+        for e in walk(node)
     )
 
 
 def _compares_with_itself(test: ast.Compare) -> bool:
     """``x == x``, without a call on either side."""
     sides = [test.left, *test.comparators]
-    plain = not any(isinstance(each, ast.Call | ast.Await) for each in ast.walk(test))
+    plain = not any(isinstance(each, ast.Call | ast.Await) for each in walk(test))
     like = all(isinstance(op, ast.Eq | ast.Is | ast.LtE | ast.GtE) for op in test.ops)
     return plain and like and len({ast.dump(each) for each in sides}) == 1

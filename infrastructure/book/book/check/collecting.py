@@ -14,14 +14,14 @@ from book.check.finding import Finding
 from book.check.jobs import Job
 from book.stage.processes import Processes
 from book.testing import collected
-from book.testing.units import Unit, units
+from book.testing.units import Unit, slow_units, units
 
 LIMIT_S = 120.0
 
 
 def collecting_jobs(book: Book, processes: Processes) -> Iterator[Job]:
     """One for each unit; it is asked again when its tests or any code have changed."""
-    for unit in units(book):
+    for unit in (*units(book), *slow_units(book)):
         if any((unit.path / each).is_dir() for each in unit.tests):
             yield Job(
                 f"what {unit.name} collects",

@@ -16,6 +16,7 @@ from book.chain.sources import Sources, sources
 from book.check.finding import Finding
 from book.check.imports import AGENTS, HARNESS_HOME, owner
 from book.check.projects import FILE, Project, distribution, packages, project_of, projects
+from book.testing.units import SLOW
 
 
 def undeclared(book: Book) -> Iterator[Finding]:
@@ -118,6 +119,10 @@ def _outside(read: Sources, file: str, ours: dict[str, str]) -> Iterator[tuple[i
     """What a file imports from another distribution: line, distribution, top-level module."""
     folder = PurePosixPath(file).parent
     places = [folder, folder.parent, folder.parent / "demonstration"]
+    if folder.name == SLOW:  # its conftest puts the helpers of quick tests on the path
+        places.append(folder.parent / "tests")
+    if PurePosixPath(file).name == "conftest.py":
+        places.append(folder / "tests")
     for line, dotted in read.imported(file):
         top = dotted.partition(".")[0]
         if top in ours:

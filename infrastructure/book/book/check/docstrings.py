@@ -13,6 +13,8 @@ import keyword
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
@@ -34,40 +36,54 @@ MODULE = re.compile(
 STAND_INS = re.compile(r"(?:^|/)(?:NAME|FILE|DIR|PATH|X+|foo|bar)\b|\bX\b")
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What there is: words of all code and of this file, tests, modules, files, packages."""
+
+    words: set[str]
+    own: set[str]
+    tests: set[str]
+    stems: set[str]
+    files: set[str]
+    homes: dict[str, str]
+
+
 def docstrings(book: Book) -> Iterator[Finding]:
     """A module, a test or another name of code in a docstring exists."""
-    read = sources(book)
-    words = _vocabulary(read)
-    tests = {w for n in read.python for w in read.facts(n).names if w.startswith("test_")}
-    stems = {PurePosixPath(name).stem for name in read.python} | set(packages(book))
-    files = {PurePosixPath(name).name for name in read.names}
+    read, homes = sources(book), packages(book)
+    everywhere = _Known(
+        words=_vocabulary(read),
+        own=set(),
+        tests={w for n in read.python for w in read.facts(n).names if w.startswith("test_")},
+        stems={PurePosixPath(name).stem for name in read.python} | set(homes),
+        files={PurePosixPath(name).name for name in read.names},
+        homes=homes,
+    )
     seen: set[tuple[str, str]] = set()
     for name in read.python:
-        here = words | read.facts(name).words
+        known = replace(everywhere, own=read.facts(name).words)
         for first, text in read.facts(name).docstrings:
             for offset, line in enumerate(text.splitlines()):
-                for shown, what, known in _named(
-                    read, book, line, name, (here, tests, stems, files)
-                ):
+                for shown, what, near in _named(read, line, known):
                     key = (shown, PurePosixPath(name).name)
                     if key not in seen:
-                        yield _missing(shown, what, known, f"{name}:{first + offset}")
+                        yield _missing(shown, what, near, f"{name}:{first + offset}")
 
 
-def _named(
-    read: Sources,
-    book: Book,
-    line: str,
-    name: str,
-    known: tuple[set[str], set[str], set[str], set[str]],
-) -> Iterator[tuple[str, str, set[str]]]:
+def _named(read: Sources, line: str, known: _Known) -> Iterator[tuple[str, str, set[str]]]:
     """Names in a line that are nobody's: what stands there, what it is taken for, what there is."""
-    words, tests, stems, files = known
+    words, own, tests, stems, files = (
+        known.words,
+        known.own,
+        known.tests,
+        known.stems,
+        known.files,
+    )
     for shown in FILE.findall(line):
         if not STAND_INS.search(shown) and not _is_file(read, shown, files):
             yield shown, "file", files
     for shown in TEST.findall(line):
-        if shown not in tests and shown not in stems and shown not in words:
+        if not any(shown in each for each in (tests, stems, words, own)):
             yield shown, "test", tests | stems
     for pair in MODULE.findall(line):
         shown = "".join(pair)
@@ -75,11 +91,11 @@ def _named(
             yield shown, "module", stems
     for _, span in TICKED.findall(line):
         plain = span.removesuffix("()")
-        if DOTTED.fullmatch(plain) and plain.partition(".")[0] in packages(book):
-            if not _resolves(read, book, plain):
+        if DOTTED.fullmatch(plain) and plain.partition(".")[0] in known.homes:
+            if not _resolves(read, known.homes, plain):
                 yield plain, "module or name", stems
-        elif SNAKE.fullmatch(plain) and plain not in words and plain not in stems:
-            yield plain, "name", words | stems
+        elif SNAKE.fullmatch(plain) and not any(plain in each for each in (words, own, stems)):
+            yield plain, "name", words | own | stems
 
 
 def _is_file(read: Sources, shown: str, files: set[str]) -> bool:
@@ -91,10 +107,10 @@ def _is_file(read: Sources, shown: str, files: set[str]) -> bool:
     return any(name == shown or name.endswith(f"/{shown}") for name in read.names)
 
 
-def _resolves(read: Sources, book: Book, dotted: str) -> bool:
+def _resolves(read: Sources, homes: dict[str, str], dotted: str) -> bool:
     """Whether a dotted name of one of our packages is a module, or a name in one."""
     top, *parts = dotted.split(".")
-    base = packages(book)[top]
+    base = homes[top]
     for place, part in enumerate(parts):
         if f"{base}/{part}.py" in read.listed:
             rest = parts[place + 1 :]
@@ -115,8 +131,13 @@ def _vocabulary(read: Sources) -> set[str]:
             words |= read.facts(name).words
     for name in read.names:
         if not name.endswith((".py", ".md", ".svg")) and name != "uv.lock":
-            words.update(WORD.findall(read.text(name) or ""))
+            text = read.text(name) or ""
+            words |= read.once((_vocabulary, text), partial(_words, text))
     return words
+
+
+def _words(text: str) -> set[str]:
+    return set(WORD.findall(text))
 
 
 def _missing(shown: str, what: str, known: set[str], where: str) -> Finding:

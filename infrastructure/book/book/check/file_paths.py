@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from book.chain.walking import walk
+
 SAME = {"resolve", "absolute", "expanduser", "as_posix"}
 OS_SAME = {"abspath", "realpath", "normpath", "fspath", "str", "Path", "PurePath", "join"}
 
@@ -31,7 +33,7 @@ def leaving(tree: ast.AST, file: Path, home: Path) -> Iterator[int]:
             continue
         path = known.value(node)
         if path is not None:
-            inner |= {id(each) for each in ast.walk(node)}
+            inner |= {id(each) for each in walk(node)}
             whole = Path(os.path.normpath(path))
             if whole != home and not whole.is_relative_to(home):
                 yield node.lineno

@@ -8,7 +8,7 @@ package would be trusted after it has changed. The few loaders that must be are 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from book.chain.chain import Book
@@ -58,24 +58,27 @@ def _homes(book: Book) -> Iterator[tuple[Path, Path]]:
 
 
 def _in_file(book: Book, file: Path, home: Path) -> Iterator[Finding]:
-    tree = sources(book).tree(file.relative_to(book.root).as_posix())
-    found = {(line, f"{what} hides what this rests on", MEND) for line, what in _loads(tree)}
+    read, name = sources(book), file.relative_to(book.root).as_posix()
+    text, tree, nodes = read.text(name), read.tree(name), read.nodes(name)
+    loads = read.once((_loads, text), lambda: list(_loads(nodes)))
+    left = read.once((leaving, text, file, home), lambda: list(leaving(tree, file, home)))
+    found = {(line, f"{what} hides what this rests on", MEND) for line, what in loads}
     inside = f"a path built from __file__ leaves {home.relative_to(book.root).as_posix()}"
-    found |= {(line, inside, STAY) for line in leaving(tree, file, home)}
+    found |= {(line, inside, STAY) for line in left}
     for line, what, mend in sorted(found):
         yield Finding(what, at(book, file, line), mend)
 
 
-def _called(tree: ast.AST) -> dict[str, str]:
+def _called(nodes: Sequence[ast.AST]) -> dict[str, str]:
     """What modules are, by the name that ``import … as`` gives them."""
-    imported = (node.names for node in ast.walk(tree) if isinstance(node, ast.Import))
+    imported = (node.names for node in nodes if isinstance(node, ast.Import))
     return {each.asname: each.name for names in imported for each in names if each.asname}
 
 
-def _loads(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def _loads(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     """Lines that load or run something in a way that no import shows."""
-    called = _called(tree)
-    for node in ast.walk(tree):
+    called = _called(nodes)
+    for node in nodes:
         if isinstance(node, ast.Import):
             tops = ((alias.name, alias.name.partition(".")[0]) for alias in node.names)
             yield from ((node.lineno, name) for name, top in tops if top in MODULES)

@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
@@ -85,7 +86,7 @@ def secrets(book: Book) -> Iterator[Finding]:
             continue
         text = read.text(name) or ""
         lines = text.splitlines()
-        for line, what in sorted(set(_found(text))):
+        for line, what in read.once((_found, text), partial(_lines, text)):
             shown, above = lines[line - 1], lines[line - 2] if line > 1 else ""
             if ALLOWED not in shown and ALLOWED_NEXT not in above:
                 yield Finding(
@@ -94,6 +95,10 @@ def secrets(book: Book) -> Iterator[Finding]:
                     "take it out and change it where it was issued; if it opens nothing, "
                     f"say `{ALLOWED}` on the line",
                 )
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    return sorted(set(_found(text)))
 
 
 def _found(text: str) -> Iterator[tuple[int, str]]:

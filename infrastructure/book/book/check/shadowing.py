@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from book.chain.walking import walk
 from book.check.finding import Finding
 from book.testing import standing
 from book.testing.standing import FUNCTIONS, Source
@@ -46,7 +47,7 @@ def _defined(node: ast.stmt) -> Iterator[tuple[str, int]]:
 def _is_meant(node: ast.stmt) -> bool:
     """A setter, an overload or another registration says what the second one is for."""
     if isinstance(node, ast.Assign):  # send = traced(send): the first is inside of the second
-        names = {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
+        names = {each.id for each in walk(node.value) if isinstance(each, ast.Name)}
         return any(isinstance(t, ast.Name) and t.id in names for t in node.targets)
     decorators = getattr(node, "decorator_list", [])
     return any(

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 
 from book.chain.chain import Book
+from book.chain.walking import walk
 from book.check.finding import Finding
 from book.testing import exceptions
 from book.testing.exceptions import Exceptions
@@ -81,7 +82,7 @@ def _owners(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.s
 def _in(node: ast.stmt, modules: set[str], names: set[str]) -> Iterator[tuple[int, str]]:
     """Each use of a sleep in ``node`` but that of zero seconds, which only lets others run."""
     zero = set()
-    for each in ast.walk(node):  # a call comes before what is called
+    for each in walk(node):  # a call comes before what is called
         if isinstance(each, ast.Call):
             given = [*each.args, *(keyword.value for keyword in each.keywords)][:1]
             if any(isinstance(value, ast.Constant) and value.value == 0 for value in given):
@@ -112,7 +113,7 @@ def _waits_for_nobody(node: ast.AST) -> bool:
 def _reads_clock(test: ast.expr) -> bool:
     """``while time.monotonic() < until``: a loop that time ends."""
     clocks = {"time.monotonic", "time.time", "time.perf_counter", "monotonic", "perf_counter"}
-    calls = (each for each in ast.walk(test) if isinstance(each, ast.Call))
+    calls = (each for each in walk(test) if isinstance(each, ast.Call))
     return any(ast.unparse(each.func) in clocks for each in calls)
 
 
@@ -145,7 +146,7 @@ def _jumps(
 
 
 def _names(node: ast.stmt) -> set[str]:
-    nodes = list(ast.walk(node))
+    nodes = list(walk(node))
     found = {each.id for each in nodes if isinstance(each, ast.Name)}
     found |= {each.attr for each in nodes if isinstance(each, ast.Attribute)}
-    return found | {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
+    return found | {each.arg for each in walk(node) if isinstance(each, ast.arg)}

@@ -23,15 +23,12 @@ CHECK = (
     "make check",
 )
 DEMO = (r"(?:make chapter-\d\d|\S*book run \d\d)(?![\w-])", "make chapter-02")
-EXPORTS = (
-    r"(?:make test-exports|\S*pytest.* infrastructure/book/slow)(?![\w-])",
-    "make test-exports",
-)
-TESTS = (r"(?:make test|\S*book test)(?![\w-])", "make test")
+SLOW = (r"(?:make test-(?:slow|exports)|\S*book test slow)(?![\w-])", "make test-slow")
+TESTS = (r"(?:make test|\S*book test)(?![\w-])(?! slow)", "make test")
 STAGES = {
-    RUN: (DEMO, CHECK, EXPORTS, TESTS),
+    RUN: (DEMO, CHECK, SLOW, TESTS),
     WORKFLOW: (
-        *(CHECK, DEMO, EXPORTS, (TESTS[0], '.venv/bin/book test "$UNIT"')),
+        *(CHECK, DEMO, SLOW, (TESTS[0], '.venv/bin/book test "$UNIT"')),
         (r"make scoreboard(?![\w-])", "make scoreboard"),
         (r"make sdk-suite(?![\w-])", "make sdk-suite"),
         (r"pip-audit(?![\w-])(?! *==)", "pip-audit"),

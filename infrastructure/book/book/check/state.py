@@ -7,11 +7,12 @@ owner makes; a table that is written once, where it is defined, is none.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from book.chain.chain import Book
 from book.chain.sources import Sources, sources
+from book.chain.walking import walk
 from book.check.finding import Finding
 from book.check.imports import TEST, owner
 from book.check.projects import packages
@@ -50,14 +51,25 @@ def module_state(book: Book) -> Iterator[Finding]:
         if not product or TEST.fullmatch(PurePosixPath(file).name):
             continue
         chapter = whose is not None
-        rebinds = "global " in (read.text(file) or "")
-        found = {*_found(read.tree(file), caches=chapter, rebinds=rebinds), *_objects(read, file)}
+        found = {*_of_text(read, file, caches=chapter), *_objects(read, file)}
         for line, name, what in sorted(found):
             if not any(file.endswith(f"/{end}") and name == one for end, one in LISTED):
                 yield Finding(f"{name} is state of a module: {what}", f"{file}:{line}", MEND)
 
 
-def _found(tree: ast.Module, *, caches: bool, rebinds: bool) -> Iterator[tuple[int, str, str]]:
+def _of_text(read: Sources, file: str, *, caches: bool) -> list[tuple[int, str, str]]:
+    text = read.text(file) or ""
+    return read.once(
+        (_found, text, caches),
+        lambda: list(
+            _found(read.tree(file), read.nodes(file), caches=caches, rebinds="global " in text)
+        ),
+    )
+
+
+def _found(
+    tree: ast.Module, every: Sequence[ast.AST], *, caches: bool, rebinds: bool
+) -> Iterator[tuple[int, str, str]]:
     """Line, name and reason of each piece of state; memory of functions only if asked for."""
     tables: set[str] = set()
     made = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -73,7 +85,6 @@ def _found(tree: ast.Module, *, caches: bool, rebinds: bool) -> Iterator[tuple[i
                 for name, value in _bound(inner):
                     if not _copied(node, inner) and (why := _moves(value)):
                         yield inner.lineno, f"{node.name}.{name}", why
-    every = list(ast.walk(tree))
     tables &= {target.id for target in map(_target, every) if target is not None}
     for each in every:
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -121,7 +132,7 @@ def _can_change(made: ast.ClassDef) -> bool:
         node
         for method in made.body
         if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(method)
+        for node in walk(method)
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     ]
     return any(isinstance(node.value, ast.Name) and node.value.id == "self" for node in setting)
@@ -163,9 +174,9 @@ def _changed(
     function: ast.FunctionDef | ast.AsyncFunctionDef, tables: set[str]
 ) -> Iterator[tuple[int, str, str]]:
     """Names of the module that a function rebinds or changes in place."""
-    own = {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+    own = {arg.arg for arg in walk(function.args) if isinstance(arg, ast.arg)}
     shared: set[str] = set()
-    inside = list(ast.walk(function))
+    inside = list(walk(function))
     for node in inside:
         if isinstance(node, ast.Global):
             shared |= set(node.names)

@@ -10,8 +10,9 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePosixPath
 
+from book.chain.walking import walk
 from book.check.finding import Finding
 from book.testing import standing
 from book.testing.standing import FUNCTIONS, Function, Source
@@ -64,19 +65,20 @@ def unused(sources: list[Source]) -> Iterator[Finding]:
                 )
 
 
-def _by_folder(found: list[Source]) -> dict[Path, list[Source]]:
+def _by_folder(found: list[Source]) -> dict[PurePosixPath, list[Source]]:
     """Modules that can import each other: those of one folder and its conftest above."""
-    folders: dict[Path, list[Source]] = {}
+    folders: dict[PurePosixPath, list[Source]] = {}
     for source in found:
-        folders.setdefault(_root(source.path), []).append(source)
+        folders.setdefault(_root(source.name), []).append(source)
     return folders
 
 
-def _root(path: Path) -> Path:
-    """The folder named ``tests`` or ``slow`` around a file, or the file's own."""
+def _root(name: str) -> PurePosixPath:
+    """The folder around ``tests`` and ``slow``, which share helpers; else the file's own."""
+    path = PurePosixPath(name)
     for parent in path.parents:
         if parent.name in standing.FOLDERS:
-            return parent
+            return parent.parent
     return path.parent
 
 
@@ -170,7 +172,7 @@ def _mentions(body: list[ast.stmt]) -> set[str]:
     """Every name that code uses, asks for as an argument, or writes in a string."""
     found: set[str] = set()
     docstrings = {id(e.value) for e in body if isinstance(e, ast.Expr)}
-    for node in (each for top in body for each in ast.walk(top)):  # what is around comes first
+    for node in (each for top in body for each in walk(top)):  # what is around comes first
         kind = type(node)  # a look-up tells quicker than isinstance
         if kind is ast.Name:
             found.add(node.id)  # type: ignore[attr-defined]

@@ -34,6 +34,7 @@ class Part:
     the top of the repository. ``covered`` are those that decide the result anyway; reading another
     one is reported. ``examples`` bounds what Hypothesis generates for a test that asks for no
     number of its own, and makes it the same in every run; without it, each run looks elsewhere.
+    ``trusts`` says whether the tests may speak to others over TLS, which slow ones do.
     """
 
     root: Path
@@ -44,6 +45,7 @@ class Part:
     covered: frozenset[str]
     examples: int | None
     scratch: Path
+    trusts: bool = False
 
 
 @dataclass
@@ -141,6 +143,8 @@ def collect_and_run(pipe: Connection, part: Part) -> None:
         )
         hypothesis.settings.load_profile("book")
     _keep_to(part.scratch)
+    if not part.trusts:
+        _trust_nobody(part.scratch)
     os.chdir(part.folder)
     sys.path.insert(0, str(part.folder))
     reading = watch(part.root, part.covered)
@@ -163,7 +167,13 @@ def collect_and_run(pipe: Connection, part: Part) -> None:
 
 
 def _keep_to(scratch: Path) -> None:
-    """What tests leave behind goes with the command, and no certificate is trusted.
+    """What tests leave behind goes with the command."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+
+
+def _trust_nobody(scratch: Path) -> None:
+    """No certificate is read.
 
     Each client that is made would read all authorities of the machine, half of what the tests of a
     step cost, though nothing here speaks TLS: from an empty folder it reads none.
@@ -172,4 +182,3 @@ def _keep_to(scratch: Path) -> None:
     certificates.mkdir(parents=True)
     os.environ.pop("SSL_CERT_FILE", None)
     os.environ["SSL_CERT_DIR"] = str(certificates)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)

@@ -21,7 +21,7 @@ from book.chain.chain import Book
 from book.chain.contents import digest
 from book.chain.files import on_disk
 from book.stage import processes
-from book.testing.units import Unit, units
+from book.testing.units import Unit, slow_units, units
 
 ALWAYS = ("pyproject.toml", "uv.lock", "tests/exceptions.toml")
 ALONE = ("tests", "slow", "incidents")  # of a project that others need
@@ -36,7 +36,7 @@ class Tree:
         self.examples = examples
         self.names = on_disk(book.root)
         self.all_names = frozenset(self.names)
-        self.units = units(book)
+        self.units = [*units(book), *slow_units(book)]
         self._hashes: dict[str, str] = {}
 
     @cached_property

@@ -26,7 +26,7 @@ from book.testing.collecting import Part, Ran, collect_and_run
 from book.testing.keeping import LINT, Green, Known
 from book.testing.parts import Times, files_of, length, split
 from book.testing.report import Outcome, Report
-from book.testing.units import Unit
+from book.testing.units import SLOW, Unit
 
 # So long no test may take: dozens of times the longest on a quiet machine, so that a slow one is
 # never taken for one that hangs.
@@ -107,12 +107,12 @@ class Jobs:
 
     def _planned(self, picked: list[Unit]) -> Iterator[tuple[Report, list[tuple[float, Job]]]]:
         """Each report with its jobs and about how long they take; none where all is kept."""
-        if "ruff" in self.kinds:
+        if "ruff" in self.kinds and any(unit.types for unit in picked):
             report = Report(LINT, "ruff", of=" ".join(unit.name for unit in picked))
             report.kept = self.green.known(report).passed
             yield report, [] if report.kept else [(LAST_S, partial(self._lint, picked))]
         for unit in picked:
-            if "mypy" in self.kinds:
+            if "mypy" in self.kinds and unit.types:
                 report = Report(unit.name, "mypy")
                 report.kept = self.green.known(report).passed
                 yield report, [] if report.kept else [(LAST_S, partial(self._types, unit))]
@@ -144,6 +144,7 @@ class Jobs:
                 covered=self.green.covered(unit),
                 examples=self.green.examples,
                 scratch=self.scratch / f"t{next(self.numbers)}",  # short, for sockets in it
+                trusts=unit.tests == (SLOW,),
             )
             alone = len(parts) == 1 and not known.files
             yield length(shares, seconds), partial(self._collect, part, alone=alone)

@@ -83,12 +83,13 @@ class Green:
             (passed, narrow),
             strict=True,
         )
-        kept = False
+        kept: set[str] = set()
         for before, after, files in keys:
-            if before == after and files:
+            # What the whole tree decides has one key for both, and all of it is known for that.
+            if before == after and files and before not in kept:
                 self.kept.put(before, _rows(files, complete=files == passed))
-                kept = True
-        return kept
+                kept.add(before)
+        return bool(kept)
 
     def save(self) -> str:
         """Why it could not be written, if so: the next run then does all of it again."""

@@ -17,14 +17,15 @@ from pathlib import Path, PurePosixPath
 
 from book.chain.chain import Book
 from book.chain.files import replace
-from book.testing.units import Unit
+from book.testing.units import SLOW, Unit
 
 PART_S = 10.0
 MOST = 8  # parts of a unit: each imports, collects and makes its fixtures anew
-BYTES_A_SECOND = 4000.0  # of test code, on average over this repository
+BYTES_A_SECOND = 20_000.0  # of test code, on average over this repository
 GROWTH = 2.0  # at most, of what was expected, from one run to the next; no matter what is short
 SHORT_S = 2.0
-RUNS_STEPS, TIMES_LONGER = "Processes(", 6.0  # a file that does so takes longer than it looks
+# A file that says so starts processes or reads a whole repository: it takes longer than it looks.
+LONG, TIMES_LONGER = ("Processes(", "subprocess", "OfEachServer", "repository.make(", "Copy"), 6.0
 PATTERNS = ("test_*.py", "*_test.py")  # what pytest collects
 
 
@@ -51,9 +52,12 @@ class Times:
     def of(self, file: str) -> float:
         if file in self.seconds:
             return self.seconds[file]
+        if SLOW in PurePosixPath(file).parts:
+            return PART_S  # a part for each, until somebody has run them
         with contextlib.suppress(OSError):
             text = (self.root / file).read_text(encoding="utf-8", errors="replace")
-            return len(text) / BYTES_A_SECOND * (TIMES_LONGER if RUNS_STEPS in text else 1.0)
+            is_long = any(word in text for word in LONG)
+            return len(text) / BYTES_A_SECOND * (TIMES_LONGER if is_long else 1.0)
         return 0.0
 
     def ran(self, file: str, seconds: float) -> None:

@@ -26,9 +26,10 @@ class Reading:
     beyond: dict[str, str] = field(default_factory=dict)
 
     def see(self, event: str, arguments: tuple[object, ...]) -> None:
-        """An audit event of Python. A program that is started may read anything."""
+        """An audit event of Python. A program may read anything, but git where it is another's."""
         if event in STARTS:
-            self.beyond.setdefault(self.reader, "starts a program")
+            if not self._is_git_elsewhere(event, arguments):
+                self.beyond.setdefault(self.reader, "starts a program")
         elif (event == "open" or event in LISTS) and arguments:
             path = arguments[0]
             if isinstance(path, bytes):
@@ -38,6 +39,19 @@ class Reading:
             name = self._name(os.fspath(path))
             if name is not None and not self._known(name, event):
                 self.beyond.setdefault(self.reader, name)
+
+    def _is_git_elsewhere(self, event: str, arguments: tuple[object, ...]) -> bool:
+        """Whether git is started in a folder that is none of this repository, and told no other."""
+        if event != "subprocess.Popen" or len(arguments) < 3:
+            return False
+        words, cwd = arguments[1], arguments[2]
+        if not isinstance(words, (list, tuple)) or not all(isinstance(w, str) for w in words):
+            return False
+        if not isinstance(cwd, (str, os.PathLike)) or list(words[:1]) != ["git"]:
+            return False
+        folder = os.path.abspath(os.fspath(cwd))
+        inside = folder == self.root or folder.startswith(self.root + os.sep)
+        return not inside and not any(self.root in word for word in words)
 
     def _name(self, path: str) -> str | None:
         """From the top of the repository; None for what lies elsewhere or decides nothing."""

@@ -7,7 +7,6 @@ that a second of its name replaces. Nothing here imports pytest.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -16,8 +15,9 @@ from typing import TypeAlias
 
 from book.chain import sources as files
 from book.chain.chain import Book
+from book.chain.walking import walk
 from book.testing import exceptions
-from book.testing.units import Unit, units
+from book.testing.units import Unit, slow_units, units
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -95,17 +95,9 @@ def is_test_folder(name: str) -> bool:
 
 
 def places(book: Book) -> list[tuple[Unit, Path]]:
-    """The folders that each unit's pytest looks at; one named ``slow`` is run by make."""
-    makefile = book.root / "Makefile"
-    run_by_make = makefile.read_text(encoding="utf-8") if makefile.is_file() else ""
-    found = []
-    for unit in units(book):
-        found += [(unit, unit.path / each) for each in unit.tests]
-        slow = unit.path / "slow"
-        below = re.escape(slow.relative_to(book.root).as_posix())
-        if slow.is_dir() and re.search(rf"pytest(?: -\S+)* {below}$", run_by_make, re.MULTILINE):
-            found.append((unit, slow))
-    return found
+    """The folders that each unit's pytest looks at."""
+    every = (*units(book), *slow_units(book))
+    return [(unit, unit.path / each) for unit in every for each in unit.tests]
 
 
 def all_definitions(book: Book, found: list[Source]) -> Iterator[Definition]:
@@ -174,8 +166,8 @@ def source_of_base(lost: tuple[str, str]) -> bool:
 
 def _nested(function: Function) -> list[ast.stmt]:
     """What is defined inside of a function under a test's name, and not used there."""
-    inner = [e for e in ast.walk(function) if isinstance(e, FUNCTIONS) and e is not function]
-    used = {e.id for e in ast.walk(function) if isinstance(e, ast.Name)} if inner else set()
+    inner = [e for e in walk(function) if isinstance(e, FUNCTIONS) and e is not function]
+    used = {e.id for e in walk(function) if isinstance(e, ast.Name)} if inner else set()
     return [e for e in inner if e.name.startswith("test_") and e.name not in used]
 
 

@@ -15,6 +15,7 @@ from book.chain import generate
 from book.chain.chain import Book, ChainError, Chapter, Step
 
 WORKFLOW = Path(".github/workflows/tests.yml")
+SLOW = "slow"  # the folder of tests that take minutes, and what to ask `book test` for
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,18 @@ def units(book: Book) -> list[Unit]:
     return found
 
 
+def slow_units(book: Book) -> list[Unit]:
+    """The folders whose tests take minutes: asked for by name, never run among all others.
+
+    Their types belong to the unit around them.
+    """
+    folders = {unit.path: unit.name for unit in units(book) if (unit.path / SLOW).is_dir()}
+    return [Unit(f"{name}/{SLOW}", path, (SLOW,), ()) for path, name in folders.items()]
+
+
 def _code(folder: Path, package: str) -> tuple[str, ...]:
     scripts = sorted(path.name for path in folder.glob("*.py"))
-    return (package, "tests", *(["slow"] if (folder / "slow").is_dir() else []), *scripts)
+    return (package, "tests", *([SLOW] if (folder / SLOW).is_dir() else []), *scripts)
 
 
 def _step_unit(step: Step) -> Unit:
@@ -98,11 +108,17 @@ def changed(book: Book, since: str) -> list[Unit]:
 
 
 def chosen(book: Book, wanted: str | None) -> list[Unit]:
-    """The units of a chapter, one step, or one folder. Raises ChainError for anything else."""
-    every = units(book)
+    """The units of a chapter, one step, or one folder; ``slow`` for all that take minutes.
+
+    Raises ChainError for anything else.
+    """
+    every, slow = units(book), slow_units(book)
     if wanted is None:
         return every
+    if wanted == SLOW:
+        return slow
     exact = [unit for unit in every if wanted.strip("/") in (unit.name, unit.path.name)]
+    exact += [unit for unit in slow if wanted.strip("/") == unit.name]
     if exact:
         return exact
     try:
@@ -114,5 +130,5 @@ def chosen(book: Book, wanted: str | None) -> list[Unit]:
     try:
         return [unit for unit in every if unit.name == book.step(wanted).name]
     except ChainError:
-        names = ", ".join([*(c.name for c in book.chapters), *(unit.name for unit in every)])
+        names = ", ".join([*(c.name for c in book.chapters), *(unit.name for unit in every), SLOW])
         raise ChainError(f"there is nothing to test called {wanted!r}. Valid: {names}") from None
