@@ -102,10 +102,6 @@ chapter-01: .venv/.installed-all
 test: .venv/.installed-all
 	@$(BOOK) test $(if $(call on,THOROUGH),--thorough) $(if $(call on,ALL),--all) $(if $(call on,TIMES),--times)
 
-# Its old name.
-.PHONY: test-exports
-test-exports: test-slow
-
 test-%: .venv/.installed-all
 	@$(BOOK) test $* $(if $(call on,THOROUGH),--thorough) $(if $(call on,ALL),--all) $(if $(call on,TIMES),--times)
 

@@ -78,14 +78,14 @@ def test_what_tools_can_look_up_is_not_made_up() -> None:
 
 
 def test_prose_is_streamed_in_many_deltas_and_cut_at_max_tokens(simulator: Simulator) -> None:
-    client = Anthropic(base_url=simulator.url, api_key="sk-ant-test", max_retries=0)
     task: MessageParam = {"role": "user", "content": "Write 200 words about rain."}
-    with client.messages.stream(model=MODEL, max_tokens=1_000, messages=[task]) as stream:
-        deltas = list(stream.text_stream)
-        whole = stream.get_final_message()
+    with Anthropic(base_url=simulator.url, api_key="sk-ant-test", max_retries=0) as client:
+        with client.messages.stream(model=MODEL, max_tokens=1_000, messages=[task]) as stream:
+            deltas = list(stream.text_stream)
+            whole = stream.get_final_message()
+        cut = client.messages.create(model=MODEL, max_tokens=50, messages=[task])
     assert len(deltas) > 20
     assert whole.stop_reason == "end_turn"
-    cut = client.messages.create(model=MODEL, max_tokens=50, messages=[task])
     assert (cut.stop_reason, cut.usage.output_tokens) == ("max_tokens", 50)
     assert cut.content[0].type == "text"
     assert "".join(deltas).startswith(cut.content[0].text)
