@@ -24,14 +24,14 @@ from book.story.incident import (
 from book.story.wishes import Wishes, at
 from mock_claude import Exchange, FaultScript
 
-LIMIT, QUEUE = 8, 4
-SERVICE_TIME_S = 0.8 + 0.02 * (LIMIT - 1)  # of a task at the limit, as in the fault script
+LIMIT, QUEUE = 4, 2
+SERVICE_TIME_S = 0.8 + 0.04 * (LIMIT - 1)  # of a task at the limit, as in the fault script
 LOAD = 10 * LIMIT / SERVICE_TIME_S  # arrivals a second
-SECONDS = 3.0
+SECONDS = 4.0
 
 
 def workload(seed: int) -> Workload:
-    """Ten times the load for three seconds."""
+    """Ten times the load for four seconds."""
     wishes = Wishes(seed)
     users = range(int(LOAD * SECONDS))
     tasks = tuple(at(0.01 + user / LOAD, wishes.echo(user)) for user in users)
