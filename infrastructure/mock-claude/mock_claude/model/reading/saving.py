@@ -197,7 +197,8 @@ def _to_save(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
         if thing and refers(thing):
             return _about(thing, quotes)
         if match["object"] and not that:
-            return _about(thing, quotes)
+            rest = re.sub(rf"\s{forms.DEST}$", "", match["rest"], flags=re.IGNORECASE)
+            return _about(thing + ("" if forms.AFTER_DEST.fullmatch(rest) else rest), quotes)
     if that:
         words = that["words"]
         if re.match(r"(?:and|or|but|also|plus)\b", words, re.IGNORECASE):
