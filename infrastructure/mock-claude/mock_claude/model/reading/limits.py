@@ -42,7 +42,7 @@ _CONDITION_OF_A_SAVE = re.compile(
     r"\b(?:when|once|as\ssoon\sas|should|while)\s(?:it|the|its|that|there|temperature)\s(?!is\sdone|has\sbeen)"
     r"|\b(?:when|once|as\ssoon\sas|after|until|till|while)\s(?!(?:you|we|i|this|all|both|everything)\b)(?:[\w*+/-]+\s){1,4}?"
     r"(?:is|are|gets?|becomes?|turns?|hits?|sets?|starts?|ends|stops?|drops?|falls?|rises|reaches|exceeds|goes|has|comes|cools|"
-    r"warms|freezes|opens|closes|passes|arrives)\b(?!\s(?:\w+ed|done|found|known|ready)\b)|^should\s(?!i\b|we\b|you\b)"
+    r"warms|freezes|opens|closes|passes|arrives|improves|changes|clears|melts|thaws|shines|rains|snows)\b(?!\s(?:\w+ed|done|found|known|ready)\b)|^should\s(?!i\b|we\b|you\b)"
     r"|\b(?:when|once|as\ssoon\sas|after)\s.{1,60}?\s(?:over|above|below|under|at\sleast|(?:more|less|\w+er)\sthan)\s"
     r"|\bonly\s(?:once|after|while|during|on|in|at|for|with)\b|\b(?:ask|check\swith)\s(?:me|us)\b|\bconfirm"
     rf"|{QUOTED}\sor\s|\bor\s{QUOTED}|\bwhichever\b|\buntil\b|\bevery\s(?:day|hour|minute|week|morning|evening|time)\b|\beither\b|\bwhether\b",

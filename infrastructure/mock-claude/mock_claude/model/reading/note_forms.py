@@ -97,7 +97,7 @@ AFTER_DEST = re.compile(
 """What may follow "as a note" and asks for no more: neither twice nor on Monday."""
 ADDRESSEE = r"to\s(?:(?-i:[A-Z])|(?:my|the|our|your|his|her|him|them|us|mum|mom|dad)\b)"
 NOT_THE_WORDS = re.compile(
-    rf"\s(?:{ADDRESSEE}|(?:called|titled|named)\b|"
+    rf",?\s(?:{ADDRESSEE}|(?:then|and|but|or)\s|(?:called|titled|named)\b|"
     r"(?!(?:say|read|stat|contain|includ|list|regard|concern)ing\b)\w{3,}ing\b|from\s(?-i:[A-Z])|of$|"
     r"(?:in|as)\s(?!follows\b)|(?:for|to)\s(?!me\b|later\b|(?:my)?self\b)[^:]{1,40}?(?::|\s(?:saying|reading|that\s(?:says|reads)))\s|"
     r"(?:that|which)\s(?:explains|describes|lists|summari[sz]es|compares|contains|includes|tells|"

@@ -138,7 +138,7 @@ def is_literal(clause: str, about: str) -> bool:
 
 
 _LABEL_OF_WORDS = re.compile(
-    r"(?:the|this|these|following|my)\s(?:text|words?|note|sentence|phrase|line|message)s?:\s(?=\S)",
+    r"(?:this|the\sfollowing):\s(?=\S)|(?:the|this|these|following|my)\s(?:text|words?|note|sentence|phrase|line|message)s?:\s(?=\S)",
     re.IGNORECASE,
 )
 _IN_A_MANNER = r"(?:in|as|with|using|without)\s[^:]{1,40}:\s"
