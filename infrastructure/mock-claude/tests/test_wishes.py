@@ -361,6 +361,15 @@ def test_a_note_holds_what_its_words_point_at(text: str, of: list[Fact]) -> None
     assert saves == [Save(None, tuple(of))]
 
 
+@pytest.mark.parametrize("order", ["Save {}", "Write down {}", "Add {} to my notes"])
+def test_each_quotation_is_a_note_of_its_own(order: str) -> None:
+    assert wishes_in(order.format('"oak", \'elm\' and "ash"')) == (N("oak"), N("elm"), N("ash"))
+
+
+def test_quotations_for_one_note_are_one_note() -> None:
+    assert wishes_in("Save 'oak', 'elm' and 'ash' as one note") == (N("oak, elm and ash"),)
+
+
 def test_each_save_refers_to_the_facts_since_the_one_before() -> None:
     text = "Compute 5+5 and save the sum. Then compute 6+6 and save that too. Read the notes."
     first, second = Save(None, (C("5+5"),)), Save(None, (C("6+6"),))

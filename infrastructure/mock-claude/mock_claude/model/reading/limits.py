@@ -40,6 +40,11 @@ _CONDITION = re.compile(
 )
 _CONDITION_OF_A_SAVE = re.compile(
     r"\b(?:when|once|as\ssoon\sas|should|while)\s(?:it|the|its|that|there|temperature)\s(?!is\sdone|has\sbeen)"
+    r"|\b(?:when|once|as\ssoon\sas|after|until|till|while)\s(?!(?:you|we|i|this|all|both|everything)\b)(?:[\w*+/-]+\s){1,4}?"
+    r"(?:is|are|gets?|becomes?|turns?|hits?|sets?|starts?|ends|stops?|drops?|falls?|rises|reaches|exceeds|goes|has|comes|cools|"
+    r"warms|freezes|opens|closes|passes|arrives|improves|changes|clears|melts|thaws|shines|rains|snows)\b(?!\s(?:\w+ed|done|found|known|ready)\b)|^should\s(?!i\b|we\b|you\b)"
+    r"|\b(?:when|once|as\ssoon\sas|after)\s.{1,60}?\s(?:over|above|below|under|at\sleast|(?:more|less|\w+er)\sthan)\s"
+    r"|\bonly\s(?:once|after|while|during|on|in|at|for|with)\b|\b(?:ask|check\swith)\s(?:me|us)\b|\bconfirm"
     rf"|{QUOTED}\sor\s|\bor\s{QUOTED}|\bwhichever\b|\buntil\b|\bevery\s(?:day|hour|minute|week|morning|evening|time)\b|\beither\b|\bwhether\b",
     re.IGNORECASE,
 )
@@ -54,7 +59,7 @@ _WORDS_OF_A_NOTE = re.compile(
 )
 _NEGATION = re.compile(
     r"(?:^|(?<=[,;:(.\u2014-])|\b(?:and|but|please|so|then|also|or|now|just|you\smust|you\sshould))\s*"
-    r"(?:please\s|also\s|just\s|then\s)*(?:do\snot|don['\u2019]?t|never|no\sneed\sto|must\snot|avoid|refrain\sfrom)[\s,]"
+    r"(?:please\s|also\s|just\s|then\s)*(?:do\snot|don['\u2019]?t|never|no\sneed\sto|must\snot|avoid|refrain\sfrom|skip|omit|leave\sout)[\s,]"
     r"|\bnot\s(?:to\s)?(?:save|store|write|note|read|look|search|use|calculate|tell|show|keep|record)\b"
     r"|\bwithout\s(?:\w+ing)\b|\b(?:instead\sof|rather\sthan)\s|\bno\s(?:saving|notes?|searching|tools?)\b"
     r"|\bbut\snot\b|\b(?:under|on|in)\sno\s(?:circumstances?|account|way|case)\b"
@@ -62,7 +67,9 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(
-    r"[,;:\u2014]?\s(?:but|just|only)\s|[,;\u2014]\s(?!and\b|or\b|nor\b)|;\s", re.IGNORECASE
+    r",\sand\s(?=what|who|how|tell|calc|comp|(?:the\s)?weather|-?[\d(])|"
+    r"[,;:\u2014]?\s(?:but|just|only)\s|[,;\u2014]\s(?!and\b|or\b|nor\b)|;\s",
+    re.IGNORECASE,
 )
 _ALL_BUT = re.compile(r"but\snot|instead\sof|rather\sthan", re.IGNORECASE)
 _TAKEN_BACK = re.compile(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from mock_claude.model.reading.quotes import QUOTED
+from mock_claude.model.reading.scope import LANGUAGE
 
 _VERB = (
     r"(?:save|store|write|note|record|remember|keep|jot|put|add|log|file|enter|memori[sz]e|capture|"
@@ -17,7 +18,7 @@ _VERB = (
 )
 _ADJECTIVES = (
     r"(?:a|an|my|the|your|our|one|this|that|single|new|short|brief|quick|another|separate|two|three|"
-    r"personal|little|same|permanent|different|combined|mental|small|following|next|simple|final|"
+    r"personal|private|secret|important|urgent|little|same|permanent|different|combined|mental|small|following|next|simple|final|"
     r"of\smy|of\sthe|sticky|list\sof|collection\sof)"
 )
 _NOTE = r"(?:notes?|notebook|notepad|memos?|reminders?|note-?\s?(?:list|file|store|app))"
@@ -26,7 +27,7 @@ DEST = (
 )
 LITERAL = (
     r"(?:\s?:|,?\s(?:that\s(?:says|reads|states)|which\s(?:says|reads)|saying(?:\sthat)?|reading|stating|"
-    r"with\s(?:the\s)?(?:following\s)?(?:text|words?|wording|message)|that|to\smyself(?:\sto)?)\b[:,]?)"
+    r"with\s(?:the\s)?(?:following\s)?(?:text|words?|wording|message)|that|to\s(?:my)?self(?:\s(?:to|saying|that\ssays))?)\b[:,]?)"
 )
 MAKE = re.compile(
     r"(?:make|take|create|leave|write|add|save|store|keep|record|log|put|jot|have|enter|set)\s"
@@ -44,12 +45,12 @@ OBJECT_TO_DEST = re.compile(
 )
 THAT = re.compile(
     r"(?:note|remember|record|write|jot|save|store|log|keep\sin\smind|bear\sin\smind|don['\u2019]?t\sforget|"
-    r"take\snote|memori[sz]e)(?:\sdown|\sfor\slater|\sfor\sme)*(?:\s?:|\s(?:(?:that|the\sfollowing)\b|this:|it:))[:,]?\s*(?P<words>.+)",
+    r"take\snote|memori[sz]e)(?:\sdown|\sfor\slater|\sfor\sme)*(?:\s?:|\s(?:(?:that|the\sfollowing)\b|this(?:\s(?:for\slater|too|also|as\swell|please|now))*:|it:))[:,]?\s*(?P<words>.+)",
     re.IGNORECASE,
 )
 DOWN = re.compile(
     r"(?:write|jot|note|take|put|mark|scribble|get|set)\s(?:(?P<object>\S.*?)\sdown|"
-    r"down[\s:,]+(?P<after>\S.*))(?P<rest>(?:\s(?:for|in|as|to|please|somewhere).*)?)",
+    r"down[\s:,]+(?:that\s)?(?P<after>\S.*))(?P<rest>(?:\s(?:for|in|as|to|please|somewhere).*)?)",
     re.IGNORECASE,
 )
 BARE = re.compile(
@@ -88,13 +89,29 @@ CATAPHOR = re.compile(
     r"(?:things|items|points|words)",
     re.IGNORECASE,
 )
-MANNER = re.compile(
-    r"(?:twice|thrice|\w+\stimes|on\s\w+day|at\s\d|every|tomorrow|tonight|translated|backwards|"
-    r"in\s(?:capitals|\w+case|\w+\s(?:minutes|hours|days)))\b",
+AFTER_DEST = re.compile(
+    r"\W*(?:(?:for\s(?:later|me|us|now|reference)|please|too|also|as\swell|again|now|then|first|somewhere|if\s.*|"
+    r"and|all|together|each|separately|thanks)\W*)*",
     re.IGNORECASE,
 )
+"""What may follow "as a note" and asks for no more: neither twice nor on Monday."""
+ADDRESSEE = r"to\s(?:(?-i:[A-Z])|(?:my|the|our|your|his|her|him|them|us|mum|mom|dad)\b)"
+NOT_THE_WORDS = re.compile(
+    rf",?\s(?:{ADDRESSEE}|(?:then|and|but|or)\s|(?:called|titled|named)\b|"
+    r"(?!(?:say|read|stat|contain|includ|list|regard|concern)ing\b)\w{3,}ing\b|from\s(?-i:[A-Z])|of$|"
+    r"(?:in|as)\s(?!follows\b)|(?:for|to)\s(?!me\b|later\b|(?:my)?self\b)[^:]{1,40}?(?::|\s(?:saying|reading|that\s(?:says|reads)))\s|"
+    r"(?:that|which)\s(?:explains|describes|lists|summari[sz]es|compares|contains|includes|tells|"
+    r"shows|gives|reminds|greets|thanks)\b)",
+    re.IGNORECASE,
+)
+"""What follows "a note" and would have to be done, or is lost: "for Ann:", "titled"."""
+IN_A_FORM = re.compile(
+    rf"\s(?:in\s(?:{LANGUAGE}|capitals|capital\sletters|(?:upper|lower)\s?case|bold|italics|(?:an?|the)\s(?:\w+\s)?(?:way|voice|style|tone|font|manner)))\W*$",
+    re.IGNORECASE,
+)
+"""What words to save may end with, and ask to be put otherwise."""
 THIS_DOWN = re.compile(
-    r"(?:write|jot|note|take|put|get|set)\s(?:this|it|the\sfollowing(?:\s\w+)?)\sdown\s?:\s*(?P<words>.+)",
+    r"(?:write|jot|note|take|put|get|set)\s(?:this|that|it|the\sfollowing(?:\s\w+)?)\sdown\s?:\s*(?P<words>.+)",
     re.IGNORECASE,
 )
 AFTER_DOWN = re.compile(

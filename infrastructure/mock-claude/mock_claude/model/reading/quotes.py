@@ -25,7 +25,7 @@ _SPANS = re.compile(
 _SENTENCE_FOLLOWS = re.compile(r"\s+[A-Z]")
 _SPELT = {"w": "weather", "t": "temperature", "f": "forecast"}
 _MISSPELT = re.compile(
-    r"\b(?:wether|wea?thr|weater|wh?eather|wheater|weahter|waether|weatehr|weathe|whether(?=\s(?:like|in|at)\b)|"
+    r"\b(?:w(?!hether\b|etter\b)[aehtr]{4,6}r|wethr|weathe|whether(?=\s(?:like|in|at)\b)|"
     r"temprature|temperture|tempreature|temperatur|tempature|tempereture|forcast|forecst|forcaste)\b",
     re.IGNORECASE,
 )

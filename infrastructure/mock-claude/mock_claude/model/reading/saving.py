@@ -37,6 +37,9 @@ _APART = re.compile(
     r"\b(?:two|three|four|five|several|\d+)\s(?:\w+\s)?notes\b|\b(?:separately|individually|each)\b",
     re.IGNORECASE,
 )
+_ONE = re.compile(
+    r"\b(?:an?|one|single|this|my)\s(?:\w+\s)?(?:note|memo|reminder)\b", re.IGNORECASE
+)
 
 
 def _tidy(words: str, quotes: Quotes) -> str:
@@ -49,8 +52,13 @@ def _tidy(words: str, quotes: Quotes) -> str:
 
 
 def _exactly(words: str, quotes: Quotes) -> Saving | None:
-    words = re.sub(rf"(?<=\S)\s(?:down\s)?{forms.DEST}$", "", words, flags=re.IGNORECASE)
+    words = re.sub(rf"(?<=\S)\s(?:down\s)?{forms.DEST}$", "", words.strip(), flags=re.IGNORECASE)
     text = _tidy(words, quotes)
+    quoted = re.match(rf"({QUOTED})\s(?!(?:is|are|was|were|has|have|needs?|by)\b)", words)
+    is_whole = forms.LABEL.fullmatch(words.strip(" ,;:.!"))
+    changed = quoted and quotes.is_quotation(quoted[1]) and not is_whole
+    if changed or (forms.IN_A_FORM.search(words) and not _SAYS.search(words)):
+        return Saving(about=f"a note: {words}")  # "'hi' twice", "hello in Spanish"
     return Saving(words=(text,)) if text else None
 
 
@@ -65,8 +73,7 @@ def _about(words: str, quotes: Quotes, *, several: bool = False) -> Saving | Non
         return Saving(words=tuple(_tidy(part, quotes) for part in parts))
     items = re.split(r"\s*,\s*(?:and\s)?|\s(?:and|&)\s", words.rstrip(".!"))
     if len(items) > 1 and all(forms.LABEL.fullmatch(item) for item in items):
-        texts = [_tidy(item, quotes) for item in items]
-        return Saving(words=tuple(texts) if several else (" and ".join(texts),))
+        return Saving(words=tuple(_tidy(item, quotes) for item in items))
     if forms.LABEL.fullmatch(words.rstrip(".!")):
         return _exactly(words, quotes)
     return Saving(about=words)
@@ -74,15 +81,15 @@ def _about(words: str, quotes: Quotes, *, several: bool = False) -> Saving | Non
 
 def _made(rest: str, quotes: Quotes, *, several: bool = False) -> Saving | None:
     """What follows "make a note"."""
-    rest = re.sub(r"^\s(?:called|titled|named)\s\S+", "", rest).rstrip()
+    rest = rest.rstrip()
+    if forms.NOT_THE_WORDS.match(rest):
+        return Saving(about=f"a note{rest}")
     literal = re.match(forms.LITERAL, rest, re.IGNORECASE)
     if literal and not (several and rest.lstrip().startswith(":")):
         words = rest[literal.end() :]
         if refers(words) or forms.LABEL.fullmatch(words.strip(" .")):
             return _about(words, quotes)
         return _exactly(words, quotes)
-    if re.match(r"\sto\s", rest) and _NOT_WORDS.match(rest.strip()):
-        return Saving(about=f"a note {rest.strip()}")
     if todo := re.match(r"\sto\s(?=\S)", rest, re.IGNORECASE):
         return _exactly(rest[todo.end() :], quotes)
     if listed := re.match(r"\s?:\s*(?=\S)", rest):
@@ -106,7 +113,7 @@ _SAYS = re.compile(
     r"\b(?:is|are|was|were|has|have|needs?|leaves|starts|begins|at|on|=)\b", re.IGNORECASE
 )
 _TO_BE_FOUND = re.compile(
-    r"(?:(?:the|an?|some|any|every|all|each|no|nothing|none|both|today['\u2019]?s|my|your|our|his|her|its|their|"
+    r"(?:(?:the|an?|some|any|every|(?:every|any|some)thing|all|each|no|nothing|none|both|today['\u2019]?s|my|your|our|his|her|its|their|"
     r"how|what|who|why|when|where|which|whether|if|result|answer|notes?|me|you|us|one|two|three)\b|\d)",
     re.IGNORECASE,
 )
@@ -131,15 +138,17 @@ def is_literal(clause: str, about: str) -> bool:
 
 
 _LABEL_OF_WORDS = re.compile(
-    r"(?:the|this|these|following|my)\s(?:text|words?|note|sentence|phrase|line|message)s?:\s(?=\S)",
+    r"(?:this|the\sfollowing):\s(?=\S)|(?:the|this|these|following|my)\s(?:text|words?|note|sentence|phrase|line|message)s?:\s(?=\S)",
     re.IGNORECASE,
 )
+_IN_A_MANNER = r"(?:in|as|with|using|without)\s[^:]{1,40}:\s"
 _NOT_WORDS = re.compile(  # to somebody, in some manner, or about what is not said
-    r"(?:a\snote\s)?to\s(?:(?-i:[A-Z])|(?:my|the|our|your|his|her|him|them|us|mum|mom|dad)\b)|"
-    r"(?:in|as|with|using|without)\s[^:]{1,40}:\s",
+    rf"{forms.ADDRESSEE}|"
+    r"(?:an?|the|my)\s(?:[\w-]+\s){0,2}notes?\b|(?:the|this)\s(?:text|words?|sentence|phrase|line|message)\s|"
+    rf"{_IN_A_MANNER}",
     re.IGNORECASE,
 )
-_MANNER = re.compile(r"(?:in|as|with|using|without)\s[^:]{1,40}:\s", re.IGNORECASE)
+_MANNER = re.compile(_IN_A_MANNER, re.IGNORECASE)
 _CODE = re.compile(  # "the door code 4711"
     r"(?:the|my|our)\s(?:(?!of\b|first\b|next\b|last\b|top\b|text\b|words?\b|sum\b|result\b|answer\b)[a-z]+\s){1,3}\S*\d\S*",
     re.IGNORECASE,
@@ -154,6 +163,9 @@ def to_save(clause: str, quotes: Quotes, *, surely: bool = False) -> Saving | No
     if _ASKS.match(clause):
         return None  # "is it saved?" saves nothing
     found = _to_save(clause, quotes, surely=surely)
+    if found and len(found.words) > 1 and _ONE.search(clause):
+        *most, last = found.words
+        return replace(found, words=(f"{', '.join(most)} and {last}",))
     apart = bool(_APART.search(clause)) and found is not None and not found.words
     return replace(found, apart=True) if apart and found else found
 
@@ -171,7 +183,7 @@ def _to_save(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
         thing, rest = match["object"], match["rest"].strip()
         if rest.startswith(":") and forms.CATAPHOR.fullmatch(thing):
             return _exactly(rest[1:], quotes)
-        if forms.MANNER.match(rest):
+        if not forms.AFTER_DEST.fullmatch(rest):
             return Saving(about=f"{thing} {rest}")  # neither twice nor on Monday
         if not that or refers(thing):
             several = bool(re.search(r"notes$", clause[: match.end() - len(match["rest"])]))
@@ -185,7 +197,8 @@ def _to_save(clause: str, quotes: Quotes, *, surely: bool) -> Saving | None:
         if thing and refers(thing):
             return _about(thing, quotes)
         if match["object"] and not that:
-            return _about(thing, quotes)
+            rest = re.sub(rf"\s{forms.DEST}$", "", match["rest"], flags=re.IGNORECASE)
+            return _about(thing + ("" if forms.AFTER_DEST.fullmatch(rest) else rest), quotes)
     if that:
         words = that["words"]
         if re.match(r"(?:and|or|but|also|plus)\b", words, re.IGNORECASE):

@@ -37,12 +37,12 @@ _OUT = re.compile(
     r"weather|temperature|conditions|rain|snow|winds?|windy|humid|humidity|sunrise|sunset|left|"
     r"news|latest|newest|best|worst|cheapest|hotels?|flights?|restaurants?|tickets?|right$|sentences?|words?|lines|"
     rf"(?:in|into|to)\s{LANGUAGE}|{LANGUAGE}\s(?:word|for|translation))\b"
-    r"|^how\slong\swill\b|\b(?:noon|midnight)\b|\btime\b(?=\W*$)|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
+    r"|^how\s(?:far|long\swill)\b|\b(?:noon|midnight)\b|\btime\b(?=\W*$)|\s(?:or|vs\.?|versus)\s|[=<>{}\[\]#$\\^_|%+*\u20ac\u00a3\u00b0]|\d\s?[/*+]\s?\d",
     re.IGNORECASE,
 )
 _PERSON = re.compile(
     r"(?:you|me|us|yourself|myself|u|it|this|that|today|tomorrow|yesterday|tonight|now|everything|"
-    r"for|about|up|on|of|(?:.{0,80}\s)?(?:of|in)\s(?:it|this|that|there|them)(?:\s\w+)?|"
+    r".*(?:\sand|,?\sthen)\s[a-z]+\s(?:me|us|it|them|an?|the)\b.*|for|about|up|on|of|(?:.{0,80}\s)?(?:of|in)\s(?:it|this|that|there|them)(?:\s\w+)?|"
     r"(?:your|my|our|its|his|her|their)\s.*)",
     re.IGNORECASE,
 )

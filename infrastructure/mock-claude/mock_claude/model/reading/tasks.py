@@ -93,7 +93,8 @@ class _Reader:
         if saving and saving.about and not facts:
             words_of_note = self.quotes.restore(saving.about).strip(" .")
             if saving.is_subject or not is_literal(words, saving.about):
-                why = "put the words of a note in quotation marks."
+                quoted = re.search(QUOTED, saving.about)
+                why = _SAVES_QUOTED if quoted else "put the words of a note in quotation marks."
                 self.found.append(Unable(f'I did not save "{words_of_note}": {why}'))
                 return
             saving = Saving(words=(words_of_note,))
@@ -217,6 +218,7 @@ class _Reader:
         return resolve(self.found, open_to, self.quotes, self.context)
 
 
+_SAVES_QUOTED = "I save what stands in quotation marks as it is, and heed no more about it."
 _AND_MORE = re.compile(
     r"\bnotes?,?\s(?:and|then)\s(?!(?:read|show|tell|list)\b)(\S.*)", re.IGNORECASE
 )
