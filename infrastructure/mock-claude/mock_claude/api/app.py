@@ -65,7 +65,10 @@ def build(
 
     app = Starlette(
         routes=[
-            Route(paths.MESSAGES, messages, methods=["POST"]),
+            Route(paths.MESSAGES, messages, methods=["POST"]),  # asked most: tried first
+            Route(paths.SEARCH, search),
+            Route(paths.GEOCODING, geocode),
+            Route(paths.FORECAST, forecast),
             Route(paths.COUNT_TOKENS, count_tokens, methods=["POST"]),
             Route(paths.MODELS, _models),
             Route(paths.MODELS + "/{model_id:path}", _model),
@@ -74,9 +77,6 @@ def build(
             Route(paths.LENIENT + paths.MODELS, _lenient_models),
             Route(paths.LENIENT + paths.MODELS + "/{model_id:path}", _lenient_model),
             *more,
-            Route(paths.SEARCH, search),
-            Route(paths.GEOCODING, geocode),
-            Route(paths.FORECAST, forecast),
         ],
         exception_handlers={
             ApiError: _refuse,

@@ -45,14 +45,16 @@ def _fitted(
         for tool in (tools if isinstance(tools, list) else ())
         if isinstance(tool, Mapping) and (tool.get("strict") is True or not strict_only)
     }
-    words, effort = read_conversation(request).task, Effort()  # one for all calls
-    return tuple(_call(call, schemas.get(call.name), words, effort) for call in calls)
+    effort = Effort()  # one for all calls
+    return tuple(_call(call, schemas.get(call.name), request, effort) for call in calls)
 
 
-def _call(call: ToolCall, schema: object, words: str, effort: Effort) -> ToolCall:
+def _call(
+    call: ToolCall, schema: object, request: Mapping[str, object], effort: Effort
+) -> ToolCall:
     if schema is None or fits(schema, dict(call.input), schema, effort):
         return call
-    made = fit(schema, dict(call.input), words, effort)
+    made = fit(schema, dict(call.input), read_conversation(request).task, effort)
     return ToolCall(call.name, made) if isinstance(made, Mapping) else call
 
 

@@ -99,14 +99,16 @@ class Edge:
             case "status" if rule is not None:
                 answer = _status_answer(path, rule, entry)
         wait_s += rule.delay_s if rule is not None and rule.fault in ("status", "delay") else 0.0
-        connection = scope["state"]["connection"]
+        connection, has_limits = scope["state"]["connection"], is_messages(path)
 
-        def add_head(entry: Entry) -> None:
-            connection.more_head = stage.limit_head(entry)
+        def on_head(entry: Entry, body_follows: bool) -> None:
+            connection.holds_head = body_follows
+            if has_limits:
+                connection.more_head = stage.limit_head(entry)
 
         pace = Pace(
             receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
-            stage.ledger.close, add_head if is_messages(path) else None,
+            stage.ledger.close, on_head,
         )  # fmt: skip
         await answer(scope, receive, pace)
 
