@@ -39,9 +39,7 @@ def check_create(
     return check_plain(betas.plain(given, named), given, version)
 
 
-def check_plain(
-    raw: dict[str, object], given: Mapping[str, object], version: str
-) -> catalog.Model:
+def check_plain(raw: dict[str, object], given: Mapping[str, object], version: str) -> catalog.Model:
     """As ``check_create``, where ``raw``, the body without what its betas open, is known."""
     asked = validation.check_body(raw, version)
     model = model_of(asked.model)

@@ -102,9 +102,8 @@ class Edge:
         connection, has_limits = scope["state"]["connection"], is_messages(path)
 
         def on_head(entry: Entry, body_follows: bool) -> None:
-            connection.holds_head = body_follows
-            if has_limits:
-                connection.more_head = stage.limit_head(entry)
+            lines = stage.limit_head(entry) if has_limits else b""
+            connection.prepare(lines, holds_head=body_follows)
 
         pace = Pace(
             receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
