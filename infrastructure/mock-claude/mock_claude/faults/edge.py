@@ -118,6 +118,8 @@ class Edge:
         stage = self._stage
         asked = fault_headers.rule_from(headers, stream=entry.stream)
         rules = stage.script.rules if asked is None else (asked, *stage.script.rules)
+        if not rules:
+            return None
         task = body.task if any(rule.task is not None for rule in rules) else None
         asks = (entry.key, entry.attempt, entry.at_s, entry.stream, task)
         words = _words(scope) if any(rule.stage is not None for rule in rules) else ""
