@@ -290,6 +290,13 @@ def test_every_tool_has_a_schema_of_draft_2020_12(simulator: Simulator, wrong: o
     assert told.startswith(f"{start} 2020-12")
 
 
+def test_a_schema_is_not_taken_for_one_that_only_equals_it(simulator: Simulator) -> None:
+    for value, is_right in ((True, True), (1, False), (1.0, False), (True, True)):
+        schema = {"type": "object", "properties": {"a": {"uniqueItems": value}}}
+        found = refusal(simulator, {"tools": [{**TOOL, "input_schema": schema}]})
+        assert (found is None) == is_right, value
+
+
 def test_keywords_of_nobody_and_of_every_draft_are_taken(simulator: Simulator) -> None:
     inner = {
         "type": ["string", "null"],

@@ -357,3 +357,23 @@ async def test_who_listens_hears_each_task_and_its_clients_address_before_its_fa
     assert address is not None
     assert address[0] == "127.0.0.1"
     assert more == []
+
+
+def broken(request: Mapping[str, object]) -> Reply:
+    raise KeyError("no such thing")
+
+
+async def test_a_bug_in_the_model_has_the_apis_form_and_the_server_logs_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with (
+        Simulator(model=broken) as simulator,
+        httpx.AsyncClient(base_url=simulator.url, headers=HEADERS, timeout=5) as http,
+    ):
+        for stream in (False, True):
+            answer = await http.post("/v1/messages", json=body(stream=stream))
+            assert answer.status_code == 500
+            assert answer.json()["error"]["type"] == "api_error"
+            assert "no such thing" in answer.json()["error"]["message"]
+        await until(lambda: caplog.text.count("KeyError: 'no such thing'") >= 2)
+    assert [each.status for each in simulator.log] == [500, 500]

@@ -185,3 +185,21 @@ def test_an_error_carries_type_text_code_and_request_id() -> None:
         "type": "overloaded_error",
         "message": "x",
     }
+
+
+def test_an_answer_may_be_nested_as_deeply_as_a_request() -> None:
+    deep: list[object] = []
+    for _ in range(400):
+        deep = [deep]
+    assert wire.encode(deep) == b"[" * 401 + b"]" * 401
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
+def test_what_is_encoded_is_read_as_it_was(value: object) -> None:
+    assert json.loads(wire.encode(value)) == value

@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from mock_claude import paths
 from mock_claude.accounts.accounts import Accounts
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import betas, guard, lenient, messages_api, models_api, wire
+from mock_claude.api.direct import Direct
 from mock_claude.api.http_answers import json_answer, refusal
 from mock_claude.api.messages_api import Model
 from mock_claude.errors import ApiError
@@ -35,7 +37,7 @@ def build(
     accounts: Accounts,
     more: Sequence[Route] = (),
     telemetry: Telemetry | None = None,
-) -> Starlette:
+) -> ASGIApp:
     """The API and the web services, without the edge (see ``edge``) in front of them.
 
     ``more``: the routes of batches.
@@ -85,7 +87,13 @@ def build(
         },
     )
     app.router.redirect_slashes = False
-    return app
+    table = {
+        ("POST", paths.MESSAGES): messages,
+        ("GET", paths.SEARCH): search,
+        ("GET", paths.GEOCODING): geocode,
+        ("GET", paths.FORECAST): forecast,
+    }
+    return Direct(app, table, _refuse, _refuse_our_own_fault)
 
 
 async def _models(request: Request) -> Response:

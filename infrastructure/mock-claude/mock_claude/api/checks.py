@@ -36,7 +36,11 @@ def check_create(
     given: dict[str, object], version: str, named: Sequence[str] = ()
 ) -> catalog.Model:
     """The model that a request for a message asks; ApiError with the first thing wrong in it."""
-    raw = betas.plain(given, named)
+    return check_plain(betas.plain(given, named), given, version)
+
+
+def check_plain(raw: dict[str, object], given: Mapping[str, object], version: str) -> catalog.Model:
+    """As ``check_create``, where ``raw``, the body without what its betas open, is known."""
     asked = validation.check_body(raw, version)
     model = model_of(asked.model)
     _check_across(asked, raw, model, given)

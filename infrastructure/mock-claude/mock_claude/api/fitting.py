@@ -21,38 +21,40 @@ from mock_claude.model.reply import Reply, ToolCall
 
 def reply_to(request: Mapping[str, object]) -> Reply:
     """The stand-in's next turn, its calls made to fit."""
-    reply = planner.reply_to(request)
-    return replace(reply, calls=_fitted(reply.calls, request, strict_only=False))
+    return _with_fitted(planner.reply_to(request), request, strict_only=False)
 
 
 def guaranteed(reply: Reply, request: Mapping[str, object]) -> Reply:
     """The reply with what the API guarantees, whichever model it comes from."""
-    reply = replace(reply, calls=_fitted(reply.calls, request, strict_only=True))
+    reply = _with_fitted(reply, request, strict_only=True)
     schema = _output_schema(request)
     if schema is None or reply.calls or reply.stop_reason is not None:
         return reply
     return replace(reply, text=_as_json(reply.text, schema), more_text=())
 
 
-def _fitted(
-    calls: tuple[ToolCall, ...], request: Mapping[str, object], *, strict_only: bool
-) -> tuple[ToolCall, ...]:
-    if not calls:
-        return calls
+def _with_fitted(reply: Reply, request: Mapping[str, object], *, strict_only: bool) -> Reply:
+    if not reply.calls:
+        return reply
     tools = request.get("tools")
     schemas = {
         tool.get("name"): tool.get("input_schema")
         for tool in (tools if isinstance(tools, list) else ())
-        if isinstance(tool, Mapping) and (tool.get("strict") is True or not strict_only)
+        if isinstance(tool, dict) and (tool.get("strict") is True or not strict_only)
     }
-    words, effort = read_conversation(request).task, Effort()  # one for all calls
-    return tuple(_call(call, schemas.get(call.name), words, effort) for call in calls)
+    if not schemas:
+        return reply
+    effort = Effort()  # one for all calls
+    calls = tuple(_call(call, schemas.get(call.name), request, effort) for call in reply.calls)
+    return reply if calls == reply.calls else replace(reply, calls=calls)
 
 
-def _call(call: ToolCall, schema: object, words: str, effort: Effort) -> ToolCall:
+def _call(
+    call: ToolCall, schema: object, request: Mapping[str, object], effort: Effort
+) -> ToolCall:
     if schema is None or fits(schema, dict(call.input), schema, effort):
         return call
-    made = fit(schema, dict(call.input), words, effort)
+    made = fit(schema, dict(call.input), read_conversation(request).task, effort)
     return ToolCall(call.name, made) if isinstance(made, Mapping) else call
 
 

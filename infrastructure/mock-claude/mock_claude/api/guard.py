@@ -51,16 +51,10 @@ def sent_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 def version(headers: Headers) -> str:
     """The API version; ApiError 400 if it is missing or unknown."""
-    found = headers.get("anthropic-version")
-    if found is None:
+    sent = headers.getlist("anthropic-version")
+    if not sent:
         raise ApiError(400, "anthropic-version: header is required")
-    if _is_sent_twice(headers, b"anthropic-version"):
-        found = ", ".join(headers.getlist("anthropic-version"))  # as proxies pass it on
+    found = _BETWEEN.join(sent)  # as proxies pass on one that was sent twice
     if found not in VERSIONS:
         raise ApiError(400, f'anthropic-version: "{found}" is not a valid version')
     return found
-
-
-def _is_sent_twice(headers: Headers, *names: bytes) -> bool:
-    sent = [name for name, _ in headers.raw]
-    return any(sent.count(name) > 1 for name in names)

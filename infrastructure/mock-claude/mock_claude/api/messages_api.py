@@ -41,7 +41,7 @@ def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     body: Body = request.state.body
     if body.checked:
         return answer(request, raw, checks.model_of(str(raw["model"])), reply_to, accounts)
-    model = checks.check_create(given, version, named)
+    model = checks.check_plain(raw, given, version)
     if _may_be_long(request, model):
         model_rules.check_prompt_size(accounts.preview(raw), model)
     return answer(request, raw, model, reply_to, accounts)

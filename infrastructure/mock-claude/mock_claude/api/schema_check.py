@@ -140,13 +140,14 @@ class Checker:
         def inner(part: object, item: object) -> bool:
             return self.fits(part, item, depth + 1)
 
-        one_of = listed(schema, "oneOf")
         return (
             _typed(schema, value)
             and _is_named(schema, value)
-            and all(inner(part, value) for part in listed(schema, "allOf"))
+            and ("allOf" not in schema or all(inner(p, value) for p in listed(schema, "allOf")))
             and ("anyOf" not in schema or any(inner(p, value) for p in listed(schema, "anyOf")))
-            and ("oneOf" not in schema or sum(inner(part, value) for part in one_of) == 1)
+            and (
+                "oneOf" not in schema or sum(inner(p, value) for p in listed(schema, "oneOf")) == 1
+            )
             and ("not" not in schema or not inner(schema["not"], value))
             and self.fits_kind(schema, value, inner)
         )

@@ -8,14 +8,17 @@ API sends them; what stands in brackets, the place, is ours, as is the text abou
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 from mock_claude.api.json_schema import is_valid, named_parts
 from mock_claude.api.schema_parts import pointed, types_of
 from mock_claude.errors import ApiError
 
 FORMAT = "output_config.format.schema"
-_AT_TOP = ("oneOf", "allOf", "anyOf")
+_AT_TOP = frozenset(("oneOf", "allOf", "anyOf"))
 _INVALID = (
     "JSON schema is invalid. It must match JSON Schema draft 2020-12 "
     "(https://json-schema.org/draft/2020-12). Learn more about tool use at "
@@ -51,21 +54,22 @@ _UNBOUND: Mapping[str, str] = {
 }
 """Keywords that strict schemas cannot have, and the type that a schema without one has then."""
 _MOST = 50_000  # parts of a schema that are looked at
+_LONGEST_KEPT = 8_192  # bytes of a schema whose verdict is remembered
 
 
 def check(raw: Mapping[str, object], format_path: str = FORMAT) -> None:
     """ApiError 400 with the first thing that is wrong; the request's fields are valid already."""
     tools = raw.get("tools")
     for place, tool in enumerate(tools if isinstance(tools, list) else ()):
-        if isinstance(tool, Mapping) and tool.get("type") in (None, "custom"):
+        if isinstance(tool, dict) and tool.get("type") in (None, "custom"):
             schema = tool.get("input_schema")
             path = f"tools.{place}.custom"
             _check_tool(f"{path}.input_schema", schema)
             if tool.get("strict") is True:
                 _check_strict(path, f"{path}.input_schema", schema)
     config = raw.get("output_config")
-    form = config.get("format") if isinstance(config, Mapping) else None
-    if isinstance(form, Mapping):
+    form = config.get("format") if isinstance(config, dict) else None
+    if isinstance(form, dict):
         schema = form.get("schema")
         if not is_valid(schema):
             raise ApiError(400, f"{format_path}: {_INVALID}")
@@ -73,12 +77,26 @@ def check(raw: Mapping[str, object], format_path: str = FORMAT) -> None:
 
 
 def _check_tool(path: str, schema: object) -> None:
-    if isinstance(schema, Mapping) and any(each in schema for each in _AT_TOP):
+    if isinstance(schema, dict) and not _AT_TOP.isdisjoint(schema):
         raise ApiError(
             400, f"{path}: input_schema does not support oneOf, allOf, or anyOf at the top level"
         )
-    if not is_valid(schema):
+    if not _is_valid(schema):
         raise ApiError(400, f"{path}: {_INVALID}")
+
+
+def _is_valid(schema: Any) -> bool:
+    """``is_valid``, but an agent sends the same few schemas with every request."""
+    try:
+        written = marshal.dumps(schema, 2)  # of this version: the same bytes for the same value
+    except ValueError:  # nested too deeply
+        return is_valid(schema)
+    return _kept(written) if len(written) <= _LONGEST_KEPT else is_valid(schema)
+
+
+@lru_cache(maxsize=256)
+def _kept(written: bytes) -> bool:
+    return is_valid(marshal.loads(written))  # noqa: S302
 
 
 def _check_strict(path: str, place: str, root: object) -> None:

@@ -99,14 +99,15 @@ class Edge:
             case "status" if rule is not None:
                 answer = _status_answer(path, rule, entry)
         wait_s += rule.delay_s if rule is not None and rule.fault in ("status", "delay") else 0.0
-        connection = scope["state"]["connection"]
+        connection, has_limits = scope["state"]["connection"], is_messages(path)
 
-        def add_head(entry: Entry) -> None:
-            connection.more_head = stage.limit_head(entry)
+        def on_head(entry: Entry, body_follows: bool) -> None:
+            lines = stage.limit_head(entry) if has_limits else b""
+            connection.prepare(lines, holds_head=body_follows)
 
         pace = Pace(
             receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
-            stage.ledger.close, add_head if is_messages(path) else None,
+            stage.ledger.close, on_head,
         )  # fmt: skip
         await answer(scope, receive, pace)
 
@@ -117,6 +118,8 @@ class Edge:
         stage = self._stage
         asked = fault_headers.rule_from(headers, stream=entry.stream)
         rules = stage.script.rules if asked is None else (asked, *stage.script.rules)
+        if not rules:
+            return None
         task = body.task if any(rule.task is not None for rule in rules) else None
         asks = (entry.key, entry.attempt, entry.at_s, entry.stream, task)
         words = _words(scope) if any(rule.stage is not None for rule in rules) else ""

@@ -25,7 +25,8 @@ from mock_claude.faults.latency import Speed
 class Pace:
     """An ASGI ``send`` for one answer. ``begun`` and ``done`` are called once, before the bytes.
 
-    ``add_head`` adds to its head, at the moment when that leaves.
+    ``on_head`` is called when its head is about to leave; its second argument says whether the
+    first bytes of the body follow at once.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Pace:
         speed: Speed,
         begun: Callable[[Entry], None],
         done: Callable[[Entry], None],
-        add_head: Callable[[Entry], None] | None = None,
+        on_head: Callable[[Entry, bool], None],
     ) -> None:
         self._receive = receive
         self._send = send
@@ -50,7 +51,7 @@ class Pace:
         self._speed = speed
         self._begun = begun
         self._done = done
-        self._add_head = add_head
+        self._on_head = on_head
         self._over = False
         self._is_plain = True  # the bytes leave as they come
         self._events = 0  # of a stream, so far
@@ -84,8 +85,7 @@ class Pace:
         self._is_plain = fault != "trickle" and not is_broken
         self._entry.status = status
         self._begun(self._entry)
-        if self._add_head is not None:
-            self._add_head(self._entry)
+        self._on_head(self._entry, self._is_plain)
         await self._send(message)
 
     async def _pass_on(self, message: Message) -> None:
