@@ -25,7 +25,7 @@ from mock_claude.aside.process import is_long
 from mock_claude.errors import ApiError
 from mock_claude.faults import fault_headers, latency
 from mock_claude.faults.faults import Request, Rule, choose
-from mock_claude.faults.intake import Body, describe, is_messages, limit, read
+from mock_claude.faults.intake import Body, describe, is_messages, limit, read, tells_limits
 from mock_claude.faults.pace import Pace, reset, stays, until_left
 from mock_claude.faults.refusals import status_error
 from mock_claude.world import services
@@ -106,7 +106,7 @@ class Edge:
 
         pace = Pace(
             receive, send, transport, entry, rule, wait_s, self._speed(entry), stage.began,
-            stage.ledger.close, add_head if is_messages(path) else None,
+            stage.ledger.close, add_head if tells_limits(path) else None,
         )  # fmt: skip
         await answer(scope, receive, pace)
 
