@@ -5,8 +5,8 @@ told not to, and from then on send the results of tools alone. The rules, from a
 (``lib/threads``, ``types/beta/beta_message_thread_param.py``): ``create`` holds the conversation
 under its answer's id, ``continue`` goes on from there, once; system and tools are the thread's
 and cannot be sent again; cache marks of earlier messages are gone. A thread belongs to its
-workspace. One of more than a megabyte, or of the oldest when there are many, is not found, upon
-which the SDKs send all of it again. Texts are ours.
+workspace. One of more than half a megabyte, or of the oldest when there are many, is not found,
+upon which the SDKs send all of it again. Texts are ours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from mock_claude.errors import ApiError
 
-_LONGEST = 1024 * 1024  # bytes of one; as long as what is read aside
+_LONGEST = 512 * 1024  # bytes of one: each turn checks all of it, and holds up others meanwhile
 _MOST, _MOST_BYTES = 5_000, 64 * 1024 * 1024
 _MOST_CONTINUED = 20_000
 _OWN = ("system", "tools")
