@@ -149,11 +149,13 @@ class Collector:
 
     def __init__(self) -> None:
         self.exports: list[dict[str, Any]] = []
+        self.came = asyncio.Event()
         self.url = ""
 
     async def take(self, request: Request) -> Response:
         assert request.headers["content-type"] == "application/json"
         self.exports.append(await request.json())
+        self.came.set()
         return Response("{}", media_type="application/json")
 
     @property
@@ -407,6 +409,16 @@ async def test_a_collector_that_is_gone_loses_spans_and_counts_them() -> None:
         answers, _ = await visited(telemetry, SEARCH)
     assert answers[0].status_code == 200
     assert telemetry.lost == 5
+
+
+async def test_an_end_after_all_was_sent_exports_nothing_more(collector: Collector) -> None:
+    exporter = Exporter(collector.url)
+    exporter.send("s", [{"name": "only"}])
+    await collector.came.wait()
+    await asyncio.to_thread(exporter.close)
+    assert [span["name"] for span in collector.spans] == ["only"]
+    assert len(collector.exports) == 1
+    assert exporter.lost == 0
 
 
 def test_the_queue_of_spans_is_bounded(hole: str) -> None:

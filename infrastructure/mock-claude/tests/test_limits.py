@@ -141,6 +141,21 @@ def test_every_answer_says_what_is_left(start: Any, change: dict[str, Any], stat
     assert sum(name.startswith(PREFIX) for name in answer.headers) == 12
 
 
+@pytest.mark.parametrize("change", [{}, {"messages": []}, {"model": "claude-nobody"}])
+def test_counting_tokens_says_what_is_left_and_uses_up_none(
+    start: Any, change: dict[str, Any]
+) -> None:
+    body = {"model": OPUS, "messages": [{"role": "user", "content": "hi"}], **change}
+    with httpx.Client(base_url=start(limit(requests=1)).url) as plain:
+        own = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
+        for _ in range(3):
+            answer = plain.post("/v1/messages/count_tokens", json=body, headers=own)
+            names = [name for name in answer.headers if name.startswith(PREFIX)]
+            assert len(names) == 12
+            limited, left = told(answer.headers, "requests")
+            assert limited == left
+
+
 def test_the_request_beyond_the_limit_is_told_when_to_come_again(start: Any, clock: Clock) -> None:
     claude = client(start(limit(requests=2)))
     ask(claude)
@@ -388,7 +403,7 @@ def test_limits_are_set_and_shown_over_http(start: Any) -> None:
             "body: account.1.key: another account has this key",
         ),
         (
-            {"account": [{"key": "abc", "workspace": "w-abc"}]},
+            {"account": [{"key": "sk-ant-abc", "workspace": "w-sk-ant-abc"}]},
             "body: account.0.workspace: it holds the key",
         ),
         (
@@ -413,6 +428,34 @@ def test_a_wrong_call_names_the_key_and_the_reason_and_changes_nothing(
     assert answer.json()["error"]["message"].startswith(reason.partition("not a boolean")[0])
     assert reason.removeprefix("body: ") in answer.json()["error"]["message"]
     assert httpx.get(simulator.url + "/_mock/limits").json() == before
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"key": "a", "workspace": "team-a", "name": "a"},
+        {"key": "team-a", "workspace": "team-a"},
+        {"key": "alice", "name": "alice, first"},
+    ],
+)
+def test_a_key_that_is_a_mere_word_may_stand_in_a_name(start: Any, row: dict[str, str]) -> None:
+    simulator = start()
+    assert put(simulator, {"account": [row]}).status_code == 200
+    answer = ask(client(simulator, row["key"]))
+    if "workspace" in row:
+        assert answer.headers["anthropic-workspace-id"] == row["workspace"]
+    if "name" in row:
+        assert simulator.log[-1].account == row["name"]
+
+
+@pytest.mark.parametrize("key", ["sk-ant-abc", "0123456789abcdef0123"])
+@pytest.mark.parametrize("place", ["name", "workspace"])
+def test_a_key_that_may_be_a_real_one_may_not(start: Any, key: str, place: str) -> None:
+    answer = put(start(), {"account": [{"key": key, place: f"of {key}"}]})
+    assert answer.status_code == 400
+    message = answer.json()["error"]["message"]
+    assert message.startswith(f"body: account.0.{place}: it holds the key")
+    assert key not in message
 
 
 def test_a_wrong_table_in_a_file_names_its_line() -> None:

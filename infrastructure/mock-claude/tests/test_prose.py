@@ -32,10 +32,19 @@ def written(task: str, *, has_tools: bool = False) -> str:
         ("write 10 words about tea", 10),
         ("Write an essay on why we sleep", 300),
         ("Write 900000 words about nothing", 20_000),
+        ("In 120 words, describe the sea.", 120),
+        ("Using about 80 words, tell me about bees", 80),
+        ("Use 200 words to describe rain.", 200),
+        ("In 60 words or less explain gravity", 60),
     ],
 )
 def test_a_text_has_about_as_many_words_as_asked_for(task: str, words: int) -> None:
     assert abs(len(written(task).split()) - words) <= 3
+
+
+def test_a_length_that_comes_first_leaves_the_task_to_tools_if_there_are_any() -> None:
+    assert prose("In 120 words, describe the weather in Oslo.", has_tools=True) is None
+    assert prose("In 2019 the sea rose. Describe it.", has_tools=False) is None
 
 
 def test_sentences_paragraphs_and_points_are_counted() -> None:

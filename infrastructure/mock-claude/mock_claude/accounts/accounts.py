@@ -24,6 +24,7 @@ from mock_claude.accounts.moments import Moments
 from mock_claude.accounts.pieces import pieces, prompt_tokens, salts_of
 from mock_claude.accounts.prompt_cache import DEFAULT_MINIMUM, MINIMUM, Found, PromptCache
 from mock_claude.accounts.tenants import Tenants
+from mock_claude.accounts.threads import Threads
 from mock_claude.accounts.tokens import call_tokens, cut_text, text_tokens
 from mock_claude.api.catalog import BATCH_FACTOR, FAST_FACTOR, PRICES, Model, Price
 
@@ -85,6 +86,7 @@ class Accounts:
         self.moments = Moments(clock)
         self.tenants = Tenants()
         self.limits = RateLimits(clock, self.moments)
+        self.threads = Threads()
         self._diagnostics = Diagnostics()
 
     def usage(

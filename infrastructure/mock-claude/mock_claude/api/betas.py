@@ -10,7 +10,7 @@ is checked and taken off the request, because the stand-in's answer is the same;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 from starlette.datastructures import Headers
@@ -36,6 +36,18 @@ class _ContextManagement(Strict):
     edits: list[Json] = Field(default_factory=list)
 
 
+class _ThreadCreate(Strict):
+    type: Literal["create"]
+
+
+class _ThreadContinue(Strict):
+    type: Literal["continue"]
+    previous_message_id: str
+
+
+_Thread = Annotated[_ThreadCreate | _ThreadContinue, Field(discriminator="type")]
+
+
 class _Format(Strict):
     type: str = Field(pattern="^json_schema$")
     json_schema: Json = Field(alias="schema")
@@ -47,7 +59,7 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, ...], TypeAdapter[Any]]] = {
     "mcp_servers": (("mcp-client-", "mcp-servers-"), TypeAdapter(list[_McpServer])),
     "output_format": (("structured-outputs-",), TypeAdapter(_Format | None)),
     "compaction": (("compact-2026-09-04",), _OBJECT),
-    "thread": (("message-threads-",), _OBJECT),
+    "thread": (("message-threads-",), TypeAdapter(_Thread | None)),
     "fallbacks": (("server-side-fallback-",), TypeAdapter(list[Json] | str)),
     "fallback_credit_token": (("fallback-credit-",), TypeAdapter(str | None)),
     "billing_policy": (("user-profiles-billing-",), _OBJECT),

@@ -61,6 +61,12 @@ def check_in_batch(
     """The model that a request of a batch asks; ApiError with the first thing that is wrong."""
     if given.get("stream") is True:
         raise ApiError(400, '"stream=True" is not supported in the Message Batches API')
+    if given.get("thread") is not None:
+        raise ApiError(
+            400,
+            "thread: is not supported in the Message Batches API",
+            error_code="thread_unsupported_request",
+        )
     model = check_create(given, version, named)
     if given.get("max_tokens") == 0:
         raise ApiError(400, "max_tokens: must be greater than or equal to 1")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mock_claude.accounts import threads
 from mock_claude.accounts.accounts import Accounts, bill
 from mock_claude.accounts.ledger import Entry
 from mock_claude.api import (
@@ -36,13 +37,17 @@ Model = Callable[[Mapping[str, object]], Reply]
 
 def create(request: Request, reply_to: Model, accounts: Accounts) -> Response:
     """The answer to POST /v1/messages; ApiError if it is refused."""
-    given, version, named = _open(request)
-    raw = betas.plain(given, named)
+    sent, version, named = _open(request)
+    given, raw = sent, betas.plain(sent, named)
+    if "thread" not in raw and threads.continued(sent) is not None:
+        entry: Entry = request.state.entry
+        given = accounts.threads.whole(sent, entry.account.workspace)
+        raw = betas.plain(given, named)
     body: Body = request.state.body
     if body.checked:
         return answer(request, raw, checks.model_of(str(raw["model"])), reply_to, accounts)
     model = checks.check_plain(raw, given, version)
-    if _may_be_long(request, model):
+    if given is not sent or _may_be_long(request, model):
         model_rules.check_prompt_size(accounts.preview(raw), model)
     return answer(request, raw, model, reply_to, accounts)
 
@@ -80,6 +85,9 @@ def answer(
     entry: Entry = request.state.entry
     message, shape = said(entry, raw, model, reply_to, accounts)
     given: Body = request.state.body
+    if isinstance(given.json, Mapping) and given.json.get("thread") is not None:
+        size = int(request.headers.get("content-length", 0)) + len(wire.encode(message["content"]))
+        accounts.threads.keep(given.json, raw, message, entry.account.workspace, size)
     if isinstance(given.json, Mapping) and given.json.get("context_management") is not None:
         message["context_management"] = {"applied_edits": []}  # nothing was too long
     headers = wire.headers(entry.request_id, entry.account.workspace)

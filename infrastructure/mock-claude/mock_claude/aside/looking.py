@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from pydantic_core import from_json
 
+from mock_claude.accounts import threads
 from mock_claude.accounts.pieces import prompt_tokens
 from mock_claude.api import betas, checks, model_rules
 from mock_claude.api.catalog import Model
@@ -95,6 +96,9 @@ def look(kind: str, version: str, named: Sequence[str], data: bytes) -> Iterator
             seen["tokens"] = prompt_tokens(betas.plain(raw, named))
             raw = {}
         elif kind == "message" and version in VERSIONS:
+            previous = threads.continued(raw)
+            if previous is not None and "thread" not in betas.plain(raw, named):
+                raise threads.not_found(previous)  # with this it is longer than any that is held
             _check_size(raw, checks.check_create(raw, version, named))
         seen["body"] = raw
     except ApiError as refusal:

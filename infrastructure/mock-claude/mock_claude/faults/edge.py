@@ -25,7 +25,7 @@ from mock_claude.aside.process import is_long
 from mock_claude.errors import ApiError
 from mock_claude.faults import fault_headers, latency
 from mock_claude.faults.faults import Request, Rule, choose
-from mock_claude.faults.intake import Body, describe, is_messages, limit, read
+from mock_claude.faults.intake import Body, describe, is_messages, limit, read, tells_limits
 from mock_claude.faults.pace import Pace, reset, stays, until_left
 from mock_claude.faults.refusals import status_error
 from mock_claude.world import services
@@ -99,7 +99,7 @@ class Edge:
             case "status" if rule is not None:
                 answer = _status_answer(path, rule, entry)
         wait_s += rule.delay_s if rule is not None and rule.fault in ("status", "delay") else 0.0
-        connection, has_limits = scope["state"]["connection"], is_messages(path)
+        connection, has_limits = scope["state"]["connection"], tells_limits(path)
 
         def on_head(entry: Entry, body_follows: bool) -> None:
             lines = stage.limit_head(entry) if has_limits else b""

@@ -110,6 +110,11 @@ def is_messages(path: str) -> bool:
     return path.removeprefix(paths.LENIENT) == paths.MESSAGES
 
 
+def tells_limits(path: str) -> bool:
+    """Whether answers of this path say what is left of the rate limits; counting uses up none."""
+    return path.removeprefix(paths.LENIENT) in (paths.MESSAGES, paths.COUNT_TOKENS)
+
+
 def query_key(scope: Scope, data: bytes = b"") -> str:
     """The key of a request that is known by its path, its query and its body."""
     return keys.query_key(scope["path"], scope["query_string"].decode("latin-1"), data)

@@ -43,6 +43,13 @@ _EXPLAIN = re.compile(
     rf"(?:in|with|using)\s{_SIZE}{_KIND}(?P<after>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_LENGTH_FIRST = re.compile(
+    rf"{_POLITE}(?:in|with|using|use)\s{_SIZE}{_KIND}(?:\sor\s(?:less|fewer|more))?,?\s"
+    r"(?:to\s)?(?:please\s)?(?:explain|describe|summari[sz]e|discuss|introduce|"
+    r"(?:write|tell\s(?:me|us))\sabout)\s"
+    r"(?P<topic>[^.!?\n:;]{1,80})(?P<after>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 _NOT_PROSE = re.compile(
     r"\b(?:poems?|haikus?|limericks?|sonnets?|songs?|lyrics|rhymes?|verses?|code|functions?|"
     "python|sql|regex|jokes?|"
@@ -96,7 +103,9 @@ def prose(task: str, *, has_tools: bool) -> str | None:
     "Explain tea in 3 sentences" is filler only without tools, which could look it up.
     """
     head = re.sub(r"(?<=\d),(?=\d{3}\b)", "", with_digits(task[:600])).strip()
-    asked = _WRITE.match(head) or (None if has_tools else _EXPLAIN.match(head))
+    asked = _WRITE.match(head)
+    if asked is None and not has_tools:
+        asked = _EXPLAIN.match(head) or _LENGTH_FIRST.match(head)
     if asked is None or _NOT_PROSE.search(head) or not (asked["unit"] or asked["form"]):
         return None
     wanted = {_unit(asked["unit"]): int(asked["many"])} if asked["unit"] else {}

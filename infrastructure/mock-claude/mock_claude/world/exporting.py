@@ -79,6 +79,8 @@ class Exporter:
         is_over = False
         while not is_over:
             batch, is_over = self._batch()
+            if not batch:  # the end came when all was sent: an export of nothing tells nothing
+                continue
             if self._is_taken(batch):
                 self._taken += len(batch)
             else:
