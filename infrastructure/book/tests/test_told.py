@@ -57,9 +57,9 @@ def test_the_first_screens_figures_are_those_of_the_kept_runs(copy: Copy) -> Non
     keep(copy.book(), FIGURES)
     assert write(copy.book()) == ["README.md", BREAKER]
     assert rows(copy) == [
-        "| a model call in ten is never answered | tasks answered within 12 s | 25% | 75% |",
-        "| the main model is overloaded for 10 s | tasks answered meanwhile | 0% | 100% |",
-        "| one tool is dead; everybody else waits | p95 of everybody else | 40 s | 0.5 s |",
+        "| a model call in ten is never answered | tasks answered within 12 s | 25% | 75% | with-timeouts |",
+        "| the main model is overloaded for 10 s | tasks answered meanwhile | 0% | 100% | with-degradation |",
+        "| one tool is dead; everybody else waits | p95 of everybody else | 40 s | 0.5 s | with-circuit-breaker |",
     ]
     assert list(told_figures(copy.book())) == []
 
@@ -71,7 +71,7 @@ def test_they_change_when_the_run_changes(copy: Copy) -> None:
     keep(copy.book(), FIGURES | {"hung-api": (0.5, 1.0)})
     assert write(copy.book()) == ["README.md"]
     after = rows(copy)
-    assert after[0].endswith("| 50% | 100% |")
+    assert after[0].endswith("| 50% | 100% | with-timeouts |")
     assert after[1:] == before[1:]
     assert list(told_figures(copy.book())) == []
     assert write(copy.book()) == []

@@ -127,11 +127,13 @@ def _cells(book: Book, names: set[str], out: Console) -> dict[str, tuple[Cell, C
 
 
 def _headlines(cells: Sequence[tuple[Cell, Cell]]) -> str:
-    rows = ["| when this happens | measured | step before | this step |", "|---|---|---|---|"]
+    head = "| when this happens | measured | step before | this step | which step |"
+    rows = [head, "|---|---|---|---|---|"]
     for before, after in cells:
         incident = before.story.incident
         figures = " | ".join(map(_figure, (before, after)))
-        rows.append(f"| {incident.symptom} | {incident.headline.words} | {figures} |")
+        told = f"{incident.symptom} | {incident.headline.words} | {figures}"
+        rows.append(f"| {told} | {after.step.short} |")
     return _lines(rows)
 
 
