@@ -32,6 +32,16 @@ def book(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(("task", "times"), [("Who wrote Hamlet?", 1), ("6*7?", 0)])
+def test_an_offline_answer_from_the_web_is_told_to_be_invented_once_beside_it(
+    task: str, times: int
+) -> None:
+    done = book("agent", task)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("invented") == done.stderr.count("LIVE=1") == times
+    assert "invented" not in done.stdout
+
+
 def live(
     simulator: Simulator, task: str = TASK, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
