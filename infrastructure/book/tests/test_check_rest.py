@@ -167,6 +167,7 @@ def mode(name: str, bits: int) -> Damage:
         (stages, edits(WORKFLOW, '"4/4"', '"3/3"'), f"{WORKFLOW}:", "1/4 to 4/4"),
         (stages, edits(WORKFLOW, "      - run: make mutation\n", ""), WORKFLOW, "mutation"),
         (stages, edits(WORKFLOW, "  pull_request:\n", ""), WORKFLOW, "pull_request"),
+        (stages, edits(WORKFLOW, 'BOOK_EVERY: "1"', 'BOOK_EVERY: "0"'), WORKFLOW, "BOOK_EVERY"),
     ],
 )
 def test_a_mutation_is_caught_with_the_file_and_the_mend(
