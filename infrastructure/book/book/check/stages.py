@@ -46,8 +46,6 @@ NIGHTLY = (
 )
 # Else a commit draws among the kinds of slow tests.
 EVERY = re.compile(r"""(?m)^ +BOOK_EVERY: ["']1["']\s*(?:#.*)?$""")
-    r"""(?m)^ +BOOK_EVERY: ["']1["']\s*(?:#.*)?$"""
-)  # else a commit draws among kinds
 EVENTS = ("push", "pull_request", "schedule")
 BEFORE = r"(?:^|[;&|(]|\b(?:then|do|else|time|nice|if|run|stage)\b)\s*(?:[A-Z_]+=\S+ +)*"
 SWALLOWED = re.compile(r"\|\|\s*(?:true|:|echo\b.*|exit 0)\s*$|\|\|\s*true\b|;\s*true\s*$")
