@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = ("sh", "make", "ls", "cut", "head", "tr", "basename", "rm", "touch", "env")
+BARE = f"{sys.executable} -I -S"  # dozens of them start: none looks for packages
 TOLD = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
 
 pytestmark = pytest.mark.skipif(
@@ -48,11 +49,11 @@ class Make:
 
     def with_commands(self) -> "Make":
         """uv does nothing, and book tells its words and its environment."""
-        self.python(f'exec {sys.executable} "$@"')
+        self.python(f'exec {BARE} "$@"')
         uv, book = self.programs / "uv", self.copy / ".venv" / "bin" / "book"
         book.parent.mkdir(parents=True)
         uv.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
-        book.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{TOLD}" "$@"\n', encoding="utf-8")
+        book.write_text(f'#!/bin/sh\nexec {BARE} -c "{TOLD}" "$@"\n', encoding="utf-8")
         for program in (uv, book):
             program.chmod(0o755)
         return self

@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from drawn import drawn
 
 from book.chain.chain import Book
 from book.lessons.export import export
+
+STEPS = ["chapter-02/with-retries", "chapter-02/complete"]
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -32,7 +35,7 @@ def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("step", ["chapter-02/with-retries", "chapter-02/complete"])
+@pytest.mark.parametrize("step", drawn("exports", STEPS))
 def test_an_export_passes_its_tests_in_a_clean_environment(tmp_path: Path, step: str) -> None:
     book = Book.find()
     target = export(book, book.step(step), tmp_path / "out")

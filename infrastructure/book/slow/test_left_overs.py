@@ -15,12 +15,19 @@ import time
 from pathlib import Path
 
 import pytest
+from drawn import drawn
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 COMMANDS = (("run", "02"), ("scoreboard",), ("check",), ("test", "book"))
+SIGNALS = {signal.SIGINT: "ctrl-c", signal.SIGKILL: "kill -9"}
+ENDS = [(words, by) for words in COMMANDS for by in SIGNALS]
 SOON_S = 5.0  # from the end of the command to the last trace of it
 MOMENTS = 2  # every night ten: BOOK_MOMENTS=10
+
+
+def name(words: tuple[str, ...], by: signal.Signals) -> str:
+    return f"{' '.join(words)}-{SIGNALS[by]}"
 
 
 def listen_to_ctrl_c() -> None:
@@ -98,8 +105,9 @@ def test_an_interrupted_demo_ends_with_130_and_without_a_traceback(tmp_path: Pat
     assert "Traceback" not in rest
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("words", "by"), [pytest.param(*k, id=name(*k)) for k in drawn("ends", ENDS, 4)]
+)
 def test_nothing_is_left_after_five_seconds(
     words: tuple[str, ...], by: signal.Signals, tmp_path: Path
 ) -> None:

@@ -13,7 +13,16 @@ from pathlib import Path
 import many_parts
 import pytest
 from forking import IMPORTS
-from many_parts import BOTH, MEMBERS, ROLES, began, step_of_parts, tasks
+from many_parts import (
+    BOTH,
+    MEMBERS,
+    ROLES,
+    assert_struck_by,
+    began,
+    step_of_parts,
+    struck_by,
+    tasks,
+)
 from throw_away import incident, on_any_machine
 
 from book.chain.chain import Book
@@ -24,6 +33,7 @@ from book.stage.schedule import run_all
 from book.stage.services.servers import missing
 from book.stage.trial import Trial
 from book.story.incident import Deed, Role, Run, Strike, Workload
+from book.story.parts import Act
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL"),
@@ -91,6 +101,15 @@ def test_eight_trials_of_five_processes_on_two_servers_are_blind_to_each_other(
 
 def run(trial: Trial, processes: Processes) -> Run:
     return trials.run(trial, processes, lambda ok: None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("act", "code"), [("SIGSTOP", 137), ("SIGTERM", 143)])
+def test_the_nth_request_of_a_task_brings_a_signal_to_who_sent_it(
+    act: Act, code: int, book: Book, processes: Processes, tmp_path: Path
+) -> None:
+    seen = trials.run(struck_by(act, book, tmp_path), processes, lambda ok: None)
+    assert_struck_by(code, seen)
 
 
 def test_an_own_server_can_be_flushed_killed_and_started_again(

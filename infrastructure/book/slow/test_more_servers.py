@@ -1,4 +1,7 @@
-"""Servers of trials: all other programs that are found here, and PostgreSQL, do the same."""
+"""Servers of trials: other programs that are found here, and PostgreSQL, do the same.
+
+The commit draws one of each kind; every night all are tried.
+"""
 
 import os
 import shutil
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawn import drawn
 from servers_of_each_kind import (
     AT_ONCE,
     OfEachServer,
@@ -43,7 +47,7 @@ def pool(scratch: Path) -> Iterator[Callable[..., Servers]]:
 class TestFurtherRedis(OfEachServer):
     name = "redis"
 
-    @pytest.fixture(params=further_programs("redis"))
+    @pytest.fixture(params=drawn("further Redis", further_programs("redis")))
     def program(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 
@@ -51,7 +55,7 @@ class TestFurtherRedis(OfEachServer):
 class TestPostgres(OfEachServer):
     name = "postgres"
 
-    @pytest.fixture(params=all_programs("postgres"))
+    @pytest.fixture(params=drawn("PostgreSQL", all_programs("postgres")))
     def program(self, request: pytest.FixtureRequest) -> Any:
         return request.param
 

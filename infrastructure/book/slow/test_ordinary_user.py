@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from drawn import drawn
 
 from book.stage.services.postgres_programs import NOBODY
 
@@ -26,13 +27,15 @@ FROM_PATH |= {HERE / "test_more_servers.py": SERVERS, HERE / "test_many_trials.p
 FROM_WHEELS = {HERE / "test_many_trials.py": TRIALS}  # the others take each program anyway
 OF_SERVERS = re.compile(r"(redis|valkey|postgres|pg_|psql|initdb|prometheus|alertmanager).*")
 TIMEOUT_S = 900
+AS_FOUND, WHEELS = "as found", "wheels alone"
 
 
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="these tests run as one already"
 )
-@pytest.mark.parametrize("wheels", [False, True], ids=["as found", "wheels alone"])
-def test_the_same_tests_pass_as_an_ordinary_user(wheels: bool) -> None:
+@pytest.mark.parametrize("way", drawn("ways of a user", [AS_FOUND, WHEELS]))
+def test_the_same_tests_pass_as_an_ordinary_user(way: str) -> None:
+    wheels = way == WHEELS
     become = next(filter(can_run, ways()), None)
     if become is None:
         pytest.skip("an ordinary user can run no Python here")

@@ -3,13 +3,16 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from throw_away import step
+from throw_away import incident, step
 
 from book.chain.chain import Book, Step
 from book.stage.simulating import TrialError
-from book.story.incident import Role, Run, Task, Workload
+from book.stage.trial import Trial
+from book.story.incident import Role, Run, Strike, Task, Workload
+from book.story.parts import Act
 
 BOTH = ("redis", "postgres")
 ROLES = (Role("api", 2), Role("worker", 3))
@@ -190,3 +193,27 @@ def environment(**variables: str) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def struck_by(act: Act, book: Book, folder: Path) -> Trial:
+    """A trial in which the second request of a marked task brings a signal to its worker."""
+    each = [Task(f"{'marked' if n in (3, 5) else 'plain'} {n}", (), at_s=0.1 * n) for n in range(8)]
+    told = replace(
+        incident(Workload(tuple(each), 50, 3.0), "[latency]\nmessages_s = 0.05\n"),
+        services=("redis",),
+        roles=ROLES,
+        strikes=(Strike("in the middle", act, to="worker", request=2, task="MARKED*"),),
+    )
+    return Trial(step_of_parts(book, folder), told, 7)
+
+
+def assert_struck_by(code: int, seen: Run) -> None:
+    (met,) = seen.done_to_it
+    assert met.to in ("worker-1", "worker-2", "worker-3")
+    assert seen.exit_codes[met.to] == code
+    lost = [outcome.task.text for outcome in seen.outcomes if outcome.text is None]
+    assert lost == ["marked 5"]
+    said = [line for line in seen.logs if line.source == met.to and line.fields]
+    assert all(line.fields is None or line.fields.get("task") != "marked 5" for line in said)
+    assert seen.fired == {"in the middle": 1}
+    assert seen.peak_mb.keys() == MEMBERS

@@ -1,120 +1,80 @@
-"""What is typed at `make agent` and `make service`, and where: proxies, keys, locales, pipes."""
+"""What is typed at `make agent` and `make service`, and what is wrong with a person's own ``.env``.
 
-import contextlib
-import http.client
-import json
+What needs a shell, or more than one Python, is in ``slow/test_agents_in_a_shell.py``.
+"""
+
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from typed import PROXIES, TASK, environment, own_key
 
+from book.__main__ import main
 from book.chain.chain import Book, ChainError
 from book.lessons import env_file
-from book.stage.ports import free_port
 from mock_claude import Simulator
 
-DEAD = "http://127.0.0.1:9"
-WITH_PASSWORD = "http://me:secret@127.0.0.1:9"  # pragma: allowlist secret
-PROXIES = [
-    {"HTTP_PROXY": DEAD, "HTTPS_PROXY": DEAD},
-    {"http_proxy": DEAD, "https_proxy": DEAD, "no_proxy": "example.org"},
-    {"ALL_PROXY": "socks5://127.0.0.1:9"},
-    {"all_proxy": "socks5h://127.0.0.1:9", "NO_PROXY": "localhost"},
-]
-TASK = "What is 23*19, and what is the weather in Oslo?"
+
+class Done(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
 
 
-def environment(**variables: str) -> dict[str, str]:
-    ours = ("ANTHROPIC_", "AGENT_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    kept = {k: v for k, v in kept.items() if not k.lower().endswith("_proxy")}
-    return {**kept, "NO_COLOR": "1", **variables}
+Typed = Callable[..., Done]
 
 
-def book(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "book", *words],
-        env=environment(**variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=100,
-    )
+@pytest.fixture
+def book(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Typed]:
+    """The command in this process; the agent that it starts is one of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*words: str, **variables: str) -> Done:
+        wanted = environment(**variables)
+        for name in os.environ.keys() - wanted.keys():
+            monkeypatch.delenv(name)
+        for name, value in wanted.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["book", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capfd.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("proxies", PROXIES, ids=lambda each: next(iter(each)))
-def test_what_is_offline_asks_no_proxy(proxies: dict[str, str]) -> None:
-    done = book("agent", TASK, **proxies)
-    assert done.returncode == 0, done.stderr
-    assert "437" in done.stdout
-    assert "°C" in done.stdout
+def test_what_is_offline_asks_no_proxy(book: Typed) -> None:
+    done = book("agent", TASK, **PROXIES[0], **PROXIES[2])
+    assert done.code == 0, done.err
+    assert "437" in done.out
+    assert "°C" in done.out
 
 
-@pytest.mark.parametrize("task", ["-5+3", "--help", "--"])
-def test_a_task_may_begin_like_an_option(task: str) -> None:
-    done = book("agent", "--", task)
-    assert done.returncode == 0, done.stderr
-    assert "usage" not in (done.stdout + done.stderr).lower()
-    assert done.stdout.strip()
-
-
-def live(
-    simulator: Simulator, task: str = TASK, **variables: str
-) -> "subprocess.CompletedProcess[str]":
-    own = {"ANTHROPIC_API_KEY": "sk-ant-mine", "ANTHROPIC_BASE_URL": simulator.url}
-    web = {
-        "AGENT_SEARCH_URL": simulator.search_url,
-        "AGENT_GEOCODING_URL": simulator.geocoding_url,
-        "AGENT_FORECAST_URL": simulator.forecast_url,
-    }
-    return book("agent", "--live", task, **{**own, **web, **variables})
-
-
-@pytest.mark.parametrize("key", ["sk-ant-mine\n", " sk ant\r\n-mine"])
-def test_a_key_is_taken_without_the_white_space_that_was_pasted_with_it(
-    simulator: Simulator, key: str
-) -> None:
-    # And of an address, without the version that the SDK adds.
-    done = live(simulator, ANTHROPIC_API_KEY=key, ANTHROPIC_BASE_URL=f"{simulator.url}/v1")
-    assert done.returncode == 0, done.stderr
-    assert "437" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ({"ANTHROPIC_API_KEY": "sk-ant-invalid-mine"}, "invalid x-api-key"),
-        ({"ANTHROPIC_BASE_URL": WITH_PASSWORD}, "Connection error"),
-    ],
-)
 def test_a_live_run_that_is_refused_says_why_in_one_sentence_and_whom_it_asked(
-    simulator: Simulator, wrong: dict[str, str], says: str
+    book: Typed, simulator: Simulator
 ) -> None:
-    done = live(simulator, **wrong)
-    assert done.returncode == 1
-    why, asked = done.stderr.strip().splitlines()
-    assert says in why
-    assert "{" not in why
+    own = own_key(simulator) | {"ANTHROPIC_API_KEY": "sk-ant-invalid-mine"}
+    done = book("agent", "--live", "--", "-5+3", **own)
+    assert done.code == 1
+    why, asked = done.err.strip().splitlines()
+    assert "invalid x-api-key" in why
     assert "127.0.0.1" in asked
     assert "ANTHROPIC_API_KEY of the environment" in asked
-    assert "sk-ant" not in done.stderr
-    assert "secret" not in done.stderr
+    assert "sk-ant" not in done.err
 
 
-def test_a_live_run_uses_the_proxy_and_names_it(simulator: Simulator) -> None:
-    done = live(simulator, HTTP_PROXY=DEAD)
-    assert done.returncode == 1
-    assert "through HTTP_PROXY" in done.stderr
-    socks = live(simulator, ALL_PROXY="socks5://127.0.0.1:9")
-    assert socks.returncode == 2
-    assert "ALL_PROXY names a SOCKS proxy" in socks.stderr
-    assert "Traceback" not in socks.stderr
+def test_a_socks_proxy_is_named_before_anything_is_asked(book: Typed, simulator: Simulator) -> None:
+    done = book("agent", "--live", TASK, **own_key(simulator), **PROXIES[2])
+    assert done.code == 2
+    assert "ALL_PROXY names a SOCKS proxy" in done.err
+    assert list(simulator.log) == []
 
 
 @pytest.mark.parametrize(
@@ -167,126 +127,23 @@ def test_an_empty_variable_over_a_filled_file_is_named_as_the_one_that_wins(tmp_
     env_file.refuse(file, None)  # offline no key is asked for
 
 
-posix = pytest.mark.skipif(os.name != "posix", reason="make and a POSIX shell are needed")
-
-
-def shell(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """``line`` in bash, where $BOOK is the command."""
-    return subprocess.run(
-        ["bash", "-c", f"set -o pipefail\n{line}"],
-        env=environment(BOOK=f"{sys.executable} -m book", **variables),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        timeout=100,
-    )
-
-
-@posix
-@pytest.mark.parametrize(
-    "line",
-    [
-        "$BOOK agent <&-",
-        "$BOOK agent '6*7?' <&- >&-",
-        "$BOOK agent '6*7?' | head -c 0",
-        "$BOOK list | head -n 1",
-        "$BOOK diff 02 | head -c 0",
-    ],
-)
-def test_closed_streams_end_a_command_quietly(line: str) -> None:
-    done = shell(line)
-    assert done.returncode == 0, done.stderr
-    told = [each for each in done.stderr.splitlines() if "invented" not in each]
-    assert told == []
-
-
-@posix
-def test_a_command_that_judges_does_not_say_well_done_when_nobody_read_it() -> None:
-    done = shell("$BOOK check --fast | head -c 0")
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-
-
-@posix
-@pytest.mark.parametrize(
-    "locale",
-    [
-        {"PYTHONIOENCODING": "ascii"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    ],
-    ids=["ascii", "C"],
-)
-def test_what_a_locale_cannot_print_is_replaced_and_the_rest_is_there(
-    locale: dict[str, str],
+def test_a_step_without_a_service_and_a_taken_port_are_named(
+    book: Typed, simulator: Simulator
 ) -> None:
-    done = shell("$BOOK agent 'Weather in Málaga 😀? And what is 23*19?'; $BOOK list", **locale)
-    assert done.returncode == 0, done.stderr
-    assert "437" in done.stdout
-    assert "codec" not in done.stderr
-    assert "chapter-02/complete" in done.stdout
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def service(port: int) -> Iterator["subprocess.Popen[str]"]:
-    proxies = {**PROXIES[0], **PROXIES[2], "ANTHROPIC_API_KEY": "sk-ant-invalid-mine"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "book", "service", "--port", str(port)],
-        env=environment(**proxies),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        yield running
-        running.kill()
-
-
-@posix
-def test_the_service_says_where_it_listens_answers_offline_and_leaves_in_order(
-    service: "subprocess.Popen[str]", port: int
-) -> None:
-    assert service.stderr is not None
-    told = []
-    for line in service.stderr:
-        told.append(line)
-        if line == f"listening on http://127.0.0.1:{port}\n":
-            break
-    else:
-        pytest.fail("".join(told))
-    assert f"curl localhost:{port}/v1/tasks" in "".join(told)
-    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    headers = {"content-type": "application/json"}
-    with contextlib.closing(asked):
-        asked.request("POST", "/v1/tasks", json.dumps({"task": TASK}), headers)
-        answer = asked.getresponse()
-        text = json.loads(answer.read())["text"]
-    assert answer.status == 200
-    assert "437" in text
-    assert "°C" in text
-    service.send_signal(signal.SIGTERM)
-    assert service.wait(30) == 0
-
-
-def test_a_step_without_a_service_and_a_taken_port_are_named(simulator: Simulator) -> None:
     none = book("service", "--step", "reference-agent")
-    assert none.returncode == 2
-    assert "chapter-02/complete" in none.stderr
+    assert none.code == 2
+    assert "chapter-02/complete" in none.err
     taken = book("service", "--port", str(simulator.port))
-    assert taken.returncode == 2
-    assert f"port {simulator.port}" in taken.stderr
-    assert f"PORT={simulator.port + 1}" in taken.stderr
+    assert taken.code == 2
+    assert f"port {simulator.port}" in taken.err
+    assert f"PORT={simulator.port + 1}" in taken.err
 
 
 @pytest.mark.parametrize("words", [("diff",), ("diff", "", "chapter-02/complete")])
-def test_a_diff_of_nothing_names_what_it_needs(words: tuple[str, ...]) -> None:
+def test_a_diff_of_nothing_names_what_it_needs(words: tuple[str, ...], book: Typed) -> None:
     done = book(*words)
-    assert done.returncode == 2
-    assert "A=reference-agent B=chapter-02/with-retries" in done.stderr
+    assert done.code == 2
+    assert "A=reference-agent B=chapter-02/with-retries" in done.err
 
 
 @pytest.mark.parametrize("name", ["2", "02", "chapter-2", "chapter-02", "02-reliability"])

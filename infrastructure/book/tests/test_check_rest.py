@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -169,6 +167,7 @@ def mode(name: str, bits: int) -> Damage:
         (stages, edits(WORKFLOW, '"4/4"', '"3/3"'), f"{WORKFLOW}:", "1/4 to 4/4"),
         (stages, edits(WORKFLOW, "      - run: make mutation\n", ""), WORKFLOW, "mutation"),
         (stages, edits(WORKFLOW, "  pull_request:\n", ""), WORKFLOW, "pull_request"),
+        (stages, edits(WORKFLOW, 'BOOK_EVERY: "1"', 'BOOK_EVERY: "0"'), WORKFLOW, "BOOK_EVERY"),
     ],
 )
 def test_a_mutation_is_caught_with_the_file_and_the_mend(
@@ -287,31 +286,6 @@ def test_without_uv_the_lock_is_named_as_left_out(
         assert list(lock.lock_jobs(Book(copy.root), processes, left_out.append)) == []
     assert len(left_out) == 1
     assert "uv lock --check" in left_out[0]
-
-
-ALONE = """
-import sys
-from importlib.abc import MetaPathFinder
-
-class Missing(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"pytest", "hypothesis", "mypy", "ruff", "anthropic",
-                                      "tenacity", "fastapi", "readiness", "reliability"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Missing())
-sys.argv = ["book", "check", "--fast"]
-from book.__main__ import main
-main()
-"""
-
-
-def test_the_repository_has_no_findings_without_a_package_that_only_running_code_needs() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE], capture_output=True, text=True, check=False
-    )
-    assert "nothing found" in done.stdout, done.stdout + done.stderr
-    assert "what runs code left out" in done.stdout
 
 
 def test_a_chapter_that_takes_the_servers_it_names_is_as_it_should_be(copy: Copy) -> None:

@@ -198,41 +198,39 @@ DESELECTS = (
 
 
 @pytest.mark.parametrize(
-    ("file", "more", "expected"),
+    ("files", "expected"),
     [
         (
-            TESTS,
-            HIDES,
+            {
+                TESTS: HIDES,
+                f"{CHAPTER}/tests/conftest.py": DESELECTS,
+                f"{CHAPTER}/tests/test_more.py": "from test_words import test_cases\n",
+            },
             [
                 ("test_disabled never runs: pytest does not collect it", "__test__"),
                 ("test_hidden never runs: pytest does not collect it", "decorator"),
                 ("test_in_a_condition never runs: pytest does not collect it", "condition"),
                 ("test_without_a_case has no case: got empty parameter set", "give it a case"),
-            ],
-        ),
-        (f"{CHAPTER}/tests/conftest.py", DESELECTS, [("test_any never runs", "conftest")]),
-        (
-            f"{CHAPTER}/tests/conftest.py",
-            "collect_ignore = ['test_words.py']\n",
-            [("test_cases never runs", "conftest")],
-        ),
-        (
-            f"{CHAPTER}/tests/test_more.py",
-            "from test_words import test_cases\n",
-            [
+                ("test_any never runs", "conftest"),
                 (
                     "test_cases runs twice: chapters/chapter-02-words/tests/test_more.py",
                     "import no test",
-                )
+                ),
             ],
         ),
+        (
+            {f"{CHAPTER}/tests/conftest.py": "collect_ignore = ['test_words.py']\n"},
+            [("test_cases never runs", "conftest")],
+        ),
     ],
+    ids=["each by itself", "a whole file"],
 )
 def test_what_pytest_passes_over_is_told_by_test_and_check(
-    small: Book, processes: Processes, file: str, more: str, expected: list[tuple[str, str]]
+    small: Book, processes: Processes, files: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
-    with (small.root / file).open("a", encoding="utf-8") as appended:
-        appended.write(more)
+    for file, more in files.items():
+        with (small.root / file).open("a", encoding="utf-8") as appended:
+            appended.write(more)
     for told in (guarded(small, processes), checked(small, processes)):
         for says, mend in expected:
             places = [line for line in told if line.startswith(f"{TESTS}:") and says in line]

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 from forking import IMPORTS
-from many_parts import MEMBERS, ROLES, began, environment, step_of_parts, tasks
+from many_parts import (
+    MEMBERS,
+    ROLES,
+    assert_struck_by,
+    began,
+    environment,
+    step_of_parts,
+    struck_by,
+    tasks,
+)
 from throw_away import incident, on_any_machine, step
 
 from book.chain.chain import Book, ChainError
@@ -23,7 +32,7 @@ from book.stage.services.errors import ServiceMissing
 from book.stage.services.servers import missing
 from book.stage.simulating import TrialError
 from book.stage.trial import Trial
-from book.story.incident import Deed, RedisSettings, Role, Run, Strike, Task, Workload
+from book.story.incident import Deed, RedisSettings, Role, Run, Task, Workload
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL"),
@@ -105,28 +114,11 @@ def write(folder: Path, text: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("act", ["SIGKILL", "SIGSTOP", "SIGTERM"])
-def test_the_nth_request_of_a_task_brings_a_signal_to_who_sent_it(
-    act: str, book: Book, processes: Processes, tmp_path: Path
+def test_the_nth_request_of_a_task_kills_who_sent_it(
+    book: Book, processes: Processes, tmp_path: Path
 ) -> None:
-    each = [Task(f"{'marked' if n in (3, 5) else 'plain'} {n}", (), at_s=0.1 * n) for n in range(8)]
-    told = replace(
-        incident(Workload(tuple(each), 50, 3.0), "[latency]\nmessages_s = 0.05\n"),
-        services=("redis",),
-        roles=ROLES,
-        strikes=(Strike("in the middle", act, to="worker", request=2, task="MARKED*"),),  # type: ignore[arg-type]
-    )
-    seen = run(Trial(step_of_parts(book, tmp_path), told, 7), processes)
-    (met,) = seen.done_to_it
-    assert met.to in ("worker-1", "worker-2", "worker-3")
-    code = {"SIGKILL": 137, "SIGSTOP": 137, "SIGTERM": 143}[act]
-    assert seen.exit_codes[met.to] == code
-    lost = [outcome.task.text for outcome in seen.outcomes if outcome.text is None]
-    assert lost == ["marked 5"]
-    said = [line for line in seen.logs if line.source == met.to and line.fields]
-    assert all(line.fields is None or line.fields.get("task") != "marked 5" for line in said)
-    assert seen.fired == {"in the middle": 1}
-    assert seen.peak_mb.keys() == MEMBERS
+    # Other signals are among the slow tests.
+    assert_struck_by(137, run(struck_by("SIGKILL", book, tmp_path), processes))
 
 
 def test_a_task_brings_its_user_and_its_own_body_and_is_sent_twice(

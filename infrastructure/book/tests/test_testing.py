@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,130 +12,20 @@ from forking import IMPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from small_units import CHAPTER, FILES, FIRST, PROJECT, Small
 
 from book.chain.chain import Book
 from book.stage.processes import Processes
 from book.testing import machine
 from book.testing import report as show
-from book.testing.deciding import Tree
-from book.testing.jobs import Jobs
-from book.testing.keeping import FILE, Green
+from book.testing.keeping import FILE
 from book.testing.parts import MOST, PART_S, Share, Times, split
-from book.testing.report import Report
-from book.testing.units import chosen
-
-STEPS = """
-title = "Trials"
-package = "trials"
-
-[[step]]
-name = "first"
-lesson = "One thing."
-changes = ["agent.py"]
-"""
-PROJECT = """
-[project]
-name = "{name}"
-version = "1"
-dependencies = [{needs}]
-
-[dependency-groups]
-dev = [{dev}]
-
-[tool.uv.build-backend]
-module-name = "{module}"
-"""
-CHAPTER = "chapters/chapter-02-trials"
-FILES = {
-    "pyproject.toml": "",
-    "uv.lock": "",
-    ".gitignore": ".cache/\n__pycache__/\n",
-    "reference-agent/pyproject.toml": PROJECT.format(
-        name="reference-agent", needs="", dev='"mock-claude"', module=""
-    ),
-    "reference-agent/test_agent.py": "def test_one() -> None: pass\n",
-    f"{CHAPTER}/steps.toml": STEPS,
-    f"{CHAPTER}/pyproject.toml": PROJECT.format(
-        name="Chapter_02.trials", needs='"mock-claude>=1"', dev='"reference-agent"', module="trials"
-    ),
-    f"{CHAPTER}/README.md": "words\n",
-    f"{CHAPTER}/trials/__init__.py": "",
-    f"{CHAPTER}/tests/test_trials.py": "def test_one() -> None: pass\n",
-    f"{CHAPTER}/first/agent.py": "VALUE = 1\n",
-    f"{CHAPTER}/first/data.csv": "1\n",
-    f"{CHAPTER}/first/test_first.py": "def test_one(): pass\ndef test_two(): pass\n",
-    f"{CHAPTER}/first/test_second.py": "def test_three() -> None: pass\n",
-    "infrastructure/mock-claude/pyproject.toml": PROJECT.format(
-        name="mock-claude", needs="", dev="", module="mock_claude"
-    ),
-    "infrastructure/mock-claude/mock_claude/cities.csv": "Lisbon\n",
-    "infrastructure/mock-claude/tests/test_mock.py": "def test_one() -> None: pass\n",
-    "infrastructure/book/pyproject.toml": PROJECT.format(
-        name="book", needs='"mock-claude"', dev="", module="book"
-    ),
-    "infrastructure/book/tests/test_book.py": "def test_one() -> None: pass\n",
-    "tests/test_repository.py": "def test_one() -> None: pass\n",
-}
-FIRST = f"{CHAPTER}/first"
-GIT = "import subprocess\ndef git(**where): subprocess.run(['git', 'status'], **where)\n"
 
 
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
         yield started
-
-
-class Small:
-    """A small repository and ``book test`` on it, by default with pytest alone."""
-
-    def __init__(self, root: Path, scratch: Path, processes: Processes) -> None:
-        self.root = root
-        self.scratch = scratch
-        self.processes = processes
-        for name, text in FILES.items():
-            self.write(name, text)
-        subprocess.run(["git", "init", "-q", "--template="], cwd=root, check=True)
-
-    def write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def run_tests(
-        self,
-        unit: str | None = "first",
-        *,
-        examples: int | None = 20,
-        everything: bool = False,
-        kinds: Collection[str] = ("pytest",),
-        patience_s: float = 60.0,
-    ) -> list[Report]:
-        book = Book(self.root)
-        scratch = self.scratch / str(len(list(self.scratch.iterdir())))
-        scratch.mkdir()
-        green = Green(book, examples, everything=everything)
-        jobs = Jobs(
-            book,
-            self.processes,
-            scratch,
-            green,
-            patience_s=patience_s,
-            seed="import os\n",
-            kinds=kinds,
-        )
-        return jobs.run(chosen(book, unit), lambda report: None)
-
-    def kept(self, unit: str | None = "first") -> dict[str, tuple[int, int, int]]:
-        """A run: by unit how many tests passed, failed, and were not run at all."""
-        return {each.unit: (each.passed, each.failed, each.kept) for each in self.run_tests(unit)}
-
-    def keys(self) -> dict[str, str]:
-        """Under which key each unit's tests are kept now."""
-        tree = Tree(Book(self.root), 20)
-        return {
-            unit.name: tree.key("pytest", unit.name, tree.deciding(unit)) for unit in tree.units
-        }
 
 
 @pytest.fixture
@@ -216,15 +104,6 @@ def test_a_unit_whose_test_fails_is_not_kept(small: Small) -> None:
     assert small.kept() == {"chapter-02/first": (3, 0, 3)}
 
 
-@pytest.mark.parametrize("text", ["import no_such_module\n", "def test_a(gone): pass\n"])
-def test_what_cannot_be_collected_or_set_up_is_not_kept(small: Small, text: str) -> None:
-    small.write(f"{FIRST}/test_third.py", text)
-    for _ in range(2):
-        _, failed, kept = small.kept()["chapter-02/first"]
-        assert failed
-        assert not kept
-
-
 def test_a_unit_with_skipped_tests_is_not_kept_as_the_machine_may_decide_them(
     small: Small,
 ) -> None:
@@ -238,35 +117,6 @@ def test_a_unit_with_skipped_tests_is_not_kept_as_the_machine_may_decide_them(
         assert "no server" in report.skipped[0]
 
 
-@pytest.mark.parametrize(
-    ("text", "decides"),
-    [
-        ("from pathlib import Path\ndef test_a(): Path('{other}').read_bytes()\n", True),
-        ("import os\ndef test_a(): os.listdir('{folder}')\n", True),
-        ("import subprocess\ndef test_a(): subprocess.run(['true'], check=True)\n", True),
-        (f"{GIT}def test_a(tmp_path): git(cwd=tmp_path)\n", False),
-        (f"{GIT}def test_a(): git()\n", True),
-        (f"{GIT}def test_a(): git(cwd='.')\n", True),
-        (
-            "from pathlib import Path\nTEXT = Path('{other}').read_text()\ndef test_a(): pass\n",
-            True,
-        ),
-        ("from pathlib import Path\ndef test_a(): Path('data.csv').read_bytes()\n", False),
-    ],
-)
-def test_a_file_of_tests_that_reads_more_is_kept_for_the_whole_tree_only(
-    small: Small, text: str, decides: bool
-) -> None:
-    other = small.root / "tests" / "test_repository.py"
-    text = text.format(other=other.as_posix(), folder=other.parent.as_posix())
-    small.write(f"{FIRST}/test_third.py", text)
-    assert small.kept() == {"chapter-02/first": (4, 0, 0)}
-    assert small.kept() == {"chapter-02/first": (4, 0, 4)}
-    small.write("tests/test_repository.py", "# edited\n")
-    assert small.kept() == {"chapter-02/first": (4, 0, 3 if decides else 4)}
-    assert small.kept() == {"chapter-02/first": (4, 0, 4)}
-
-
 def test_what_the_whole_tree_decides_is_kept_whatever_it_starts(small: Small) -> None:
     starts = "import subprocess\ndef test_a(): subprocess.run(['true'], check=True)\n"
     small.write("tests/test_starting.py", starts)
@@ -276,6 +126,23 @@ def test_what_the_whole_tree_decides_is_kept_whatever_it_starts(small: Small) ->
     assert small.kept("repository") == {"repository": (2, 0, 0)}
 
 
+def test_what_a_file_of_tests_reads_beside_its_unit_decides_too(small: Small) -> None:
+    # More of what may decide is among the slow tests.
+    other = (small.root / "tests" / "test_repository.py").as_posix()
+    reads = "from pathlib import Path\ndef test_a(): Path({!r}).read_bytes()\n"
+    small.write(f"{FIRST}/test_third.py", reads.format(other))
+    small.write(f"{FIRST}/test_fourth.py", reads.format("data.csv"))
+    assert small.kept() == {"chapter-02/first": (5, 0, 0)}
+    small.write("tests/test_repository.py", "# edited\n")
+    assert small.kept() == {"chapter-02/first": (5, 0, 4)}
+
+
+def test_a_broken_file_of_results_costs_a_run(small: Small) -> None:
+    small.run_tests()
+    small.write(str(FILE), "{")
+    assert small.kept() == {"chapter-02/first": (3, 0, 0)}
+
+
 def test_all_runs_all_and_a_clean_clone_knows_nothing(small: Small) -> None:
     small.run_tests()
     (report,) = small.run_tests(everything=True)
@@ -283,56 +150,6 @@ def test_all_runs_all_and_a_clean_clone_knows_nothing(small: Small) -> None:
     assert small.kept() == {"chapter-02/first": (3, 0, 3)}
     (small.root / FILE).unlink()
     assert small.kept() == {"chapter-02/first": (3, 0, 0)}
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"pytest x": 3}', '{"pytest x": [{"a": "b"}]}'])
-def test_a_broken_or_foreign_file_of_results_costs_a_run(small: Small, text: str) -> None:
-    small.run_tests()
-    kept = (small.root / FILE).read_text(encoding="utf-8")
-    for key in re.findall(r"pytest [0-9a-f]{64}", kept):
-        text = text.replace("pytest x", key, 1)
-    small.write(str(FILE), text)
-    assert small.kept() == {"chapter-02/first": (3, 0, 0)}
-
-
-def test_a_thorough_run_takes_nothing_from_other_runs_and_leaves_them_nothing(
-    small: Small,
-) -> None:
-    (report,) = small.run_tests(examples=None)
-    assert (report.passed, report.kept) == (3, 0)
-    assert small.kept() == {"chapter-02/first": (3, 0, 0)}
-    (report,) = small.run_tests(examples=None)
-    assert (report.passed, report.kept) == (3, 0)
-    (report,) = small.run_tests(examples=21)
-    assert (report.passed, report.kept) == (3, 0)
-
-
-def test_what_was_edited_while_it_was_tested_is_not_kept(small: Small) -> None:
-    agent = (small.root / FIRST / "agent.py").as_posix()
-    writes = f"from pathlib import Path\ndef test_a(): Path('{agent}').write_text('VALUE = 2')\n"
-    small.write(f"{FIRST}/test_third.py", writes)
-    assert small.kept() == {"chapter-02/first": (4, 0, 0)}
-    small.write(f"{FIRST}/agent.py", FILES[f"{FIRST}/agent.py"])
-    assert small.kept() == {"chapter-02/first": (4, 0, 0)}
-
-
-def test_types_and_lint_are_kept_each_for_itself(small: Small) -> None:
-    kinds = ("ruff", "mypy")
-    small.write(f"{FIRST}/agent.py", "VALUE: int = ''\n")
-    for _ in range(2):
-        found = {each.what: each for each in small.run_tests(kinds=kinds)}
-        assert found["mypy"].failed == 1
-        assert "agent.py:1" in found["mypy"].details
-        assert (found["mypy"].kept, found["ruff"].passed + found["ruff"].failed) == (0, 2)
-    small.write(f"{FIRST}/agent.py", "VALUE: int = 1\n")
-    for name in ("test_first", "test_second"):
-        small.write(f"{FIRST}/{name}.py", "def test_one() -> None:\n    pass\n")
-    for kept in ((0, 0), (1, 2)):
-        found = {each.what: each for each in small.run_tests(kinds=kinds)}
-        assert (found["mypy"].kept, found["ruff"].kept) == kept
-        assert (found["mypy"].passed, found["ruff"].passed) == (1, 2)
-    (lint,) = small.run_tests("trials", kinds=("ruff",))
-    assert lint.kept == 0  # about other folders
 
 
 def test_parts_run_each_test_once_and_add_up(small: Small) -> None:
@@ -431,26 +248,6 @@ def test_the_line_before_the_counts_says_how_many_were_kept(small: Small) -> Non
     lines = shown.getvalue().splitlines()
     assert lines[-2] == "2 folders in 1 s; 3 results kept from earlier runs, ALL=1 runs all"
     assert lines[-1] == "3 passed, 1 failed"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL")
-def test_what_starts_programs_is_run_again_where_other_servers_are_found(
-    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    starts = "import subprocess\ndef test_of_a_program(): subprocess.run(['true'], check=True)\n"
-    small.write(f"{FIRST}/test_second.py", starts)
-    (first,) = small.run_tests()
-    (again,) = small.run_tests()
-    assert (first.passed, first.kept, again.kept) == (3, 0, 3)
-    other = tmp_path / "bin"
-    other.mkdir()
-    server = other / "redis-server"
-    server.write_text("#!/bin/sh\necho Redis server v=99.1\n", encoding="utf-8")
-    server.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{other}{os.pathsep}{os.environ['PATH']}")
-    (elsewhere,) = small.run_tests()
-    assert (elsewhere.passed, elsewhere.kept) == (3, 2)
-    assert any(f"v=99.1 ({server} on the PATH)" in line for line in machine.servers())
 
 
 def test_which_servers_tests_could_use_is_said() -> None:

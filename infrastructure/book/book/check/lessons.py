@@ -55,11 +55,7 @@ def lesson_on(book: Book, processes: Processes, step: Step, other: Step) -> list
     """Run ``step``'s lesson on ``other``'s agent, in a copy of its folder."""
     where = (step.path / LESSON).relative_to(book.root).as_posix()
     with tempfile.TemporaryDirectory(dir=processes.scratch) as scratch:
-        for name in on_disk(other.path):
-            if name not in OWN:
-                target = Path(scratch) / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(other.path / name, target)
+        copy(other, Path(scratch))
         shutil.copy2(step.path / LESSON, scratch)
         config = book.root / "pyproject.toml"
         with processes.child("lesson", run_lesson, Path(scratch), config) as child:
@@ -73,6 +69,15 @@ def lesson_on(book: Book, processes: Processes, step: Step, other: Step) -> list
     allowed = exceptions.read(book)
     judge = judged_before if other is book.before(step) else judged_after
     return list(judge(step, other, where, ended, allowed))
+
+
+def copy(step: Step, folder: Path) -> None:
+    """Its agent, without its README and tests, for ``run_lesson`` to try others' tests on."""
+    for name in on_disk(step.path):
+        if name not in OWN:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(step.path / name, target)
 
 
 class Ended(NamedTuple):

@@ -44,6 +44,8 @@ NIGHTLY = (
     (r"make mutation(?![\w-])", "make mutation"),
     (r"make bench-reliability(?![\w-])", "make bench-reliability"),
 )
+# Else a commit draws among the kinds of slow tests.
+EVERY = re.compile(r"""(?m)^ +BOOK_EVERY: ["']1["']\s*(?:#.*)?$""")
 EVENTS = ("push", "pull_request", "schedule")
 BEFORE = r"(?:^|[;&|(]|\b(?:then|do|else|time|nice|if|run|stage)\b)\s*(?:[A-Z_]+=\S+ +)*"
 SWALLOWED = re.compile(r"\|\|\s*(?:true|:|echo\b.*|exit 0)\s*$|\|\|\s*true\b|;\s*true\s*$")
@@ -95,6 +97,7 @@ def stages(book: Book) -> Iterator[Finding]:
                 )
     yield from _events(read.text(WORKFLOW) or "")
     yield from _shards(read.text(WORKFLOW) or "")
+    yield from _every_kind(read.text(WORKFLOW) or "")
 
 
 def _hits(stage: re.Pattern[str], found: list[Command], *, piped: bool) -> Iterator[Command]:
@@ -206,4 +209,14 @@ def _shards(text: str) -> Iterator[Finding]:
             "the shards of the workflow leave a part of the pairs to nobody",
             f"{WORKFLOW}:{lines[0]}",
             f"list 1/{of} to {of}/{of}",
+        )
+
+
+def _every_kind(text: str) -> Iterator[Finding]:
+    """Of kinds that slow tests draw by the commit, all run at night."""
+    if text and not EVERY.search(text):
+        yield Finding(
+            "the slow tests that each commit draws from never all run",
+            WORKFLOW,
+            'give the nightly make test-slow BOOK_EVERY: "1"',
         )

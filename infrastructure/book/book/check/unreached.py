@@ -14,6 +14,7 @@ from book.chain.sources import Sources, sources
 from book.check.finding import Finding
 from book.check.imports import TEST, owner
 from book.check.projects import packages
+from book.testing import exceptions
 
 ENTRIES = {"agent.py", "service.py", "__main__.py"}  # what `python FILE` or a server starts
 STARTED = {"incidents", "exercises", "."}  # folders of a chapter whose files are started by path
@@ -26,6 +27,7 @@ def unused_modules(book: Book) -> Iterator[Finding]:
     tests = {name for name in read.python if TEST.fullmatch(PurePosixPath(name).name)}
     code = [name for name in read.python if name not in tests]
     started = {name for name in code if _starts(book, read, name)} | _declared(book, homes)
+    started |= {each.file for each in exceptions.read(book).elsewhere} & read.listed
     alive = _reached(read, homes, started)
     helped = _reached(read, homes, started | tests)
     for name in code:
