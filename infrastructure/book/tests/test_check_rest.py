@@ -272,7 +272,8 @@ def test_a_lock_that_lags_behind_a_pyproject_is_found(
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(str(UV)).parent), prepend=os.pathsep)
     assert locked(copy) == []
-    edit(copy.root / f"{TWO}/pyproject.toml", '"tenacity>=9.2,<10"', '"tenacity>=9.2,<10", "pluggy"')
+    known = '"tenacity>=9.2,<10"'
+    edit(copy.root / f"{TWO}/pyproject.toml", known, f'{known}, "pluggy"')
     (found,) = locked(copy)
     assert (found.where, found.mend) == ("uv.lock", "uv lock")
 
