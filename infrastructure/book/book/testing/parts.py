@@ -19,7 +19,7 @@ from book.chain.chain import Book
 from book.chain.files import replace
 from book.testing.units import SLOW, Unit
 
-PART_S = 15.0
+PART_S = 10.0
 MOST = 8  # parts of a unit: each imports, collects and makes its fixtures anew
 BYTES_A_SECOND = 20_000.0  # of test code, on average over this repository
 GROWTH = 2.0  # at most, of what was expected, from one run to the next; no matter what is short
