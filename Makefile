@@ -12,7 +12,9 @@ NAMES := TASK STEP LIVE PORT INCIDENT SEED SEEDS SET DETAILS BY REVENUE A B ALL 
 	ALL_STEPS PICTURE FAST EVERY FRESH SHARD DRAW UNJUDGED MODULE MINUTES
 TASK_GIVEN := $(filter-out undefined,$(origin TASK))
 $(foreach name,$(NAMES),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))))
+ifneq ($(TASK_GIVEN),)
 export TASK
+endif
 
 # task="..." would set nothing, in silence.
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
