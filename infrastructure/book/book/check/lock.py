@@ -6,6 +6,7 @@ Prevents a dependency that is in a pyproject and not in the lock, which a clean 
 from __future__ import annotations
 
 import os
+import sys
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -38,8 +39,9 @@ def lock_jobs(book: Book, processes: Processes, left_out: Callable[[str], None])
 
 
 def _agrees(book: Book, processes: Processes, program: str) -> list[Finding]:
-    # Offline: what the lock lacks is a finding, no matter what an index would answer.
-    command = [program, "lock", "--check", "--offline"]
+    # Offline: what the lock lacks is a finding, no matter what an index would answer. By this
+    # Python: none on the PATH may be one that uv takes.
+    command = [program, "lock", "--check", "--offline", "--python", sys.executable]
     done = processes.run(command, book.root, {**os.environ, "NO_COLOR": "1"})
     if done.returncode == 0:
         return []
