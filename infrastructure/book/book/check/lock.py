@@ -6,8 +6,8 @@ Prevents a dependency that is in a pyproject and not in the lock, which a clean 
 from __future__ import annotations
 
 import os
-import sys
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
