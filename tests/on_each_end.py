@@ -233,7 +233,7 @@ def test_no_mix_of_replies_makes_the_agent_send_what_the_api_refuses(stage: Stag
     with asyncio.Runner() as runner:
         agent = Agent(Settings.from_env())
 
-        @settings(max_examples=50, deadline=None)
+        @settings(max_examples=100, deadline=None)
         @given(mixes=st.lists(st.lists(REPLIES, min_size=1, max_size=3), min_size=1, max_size=3))
         def holds(mixes: list[list[Mapping[str, object]]]) -> None:
             stage.begin()

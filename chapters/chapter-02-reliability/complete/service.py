@@ -99,7 +99,7 @@ class TaskRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     # One character at least that Python, too, takes for no space.
-    task: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"[^\s\x1c-\x1f]")]
+    task: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"[^\s\x1c-\x1f\x85]")]
     session: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] | None = None
 
 

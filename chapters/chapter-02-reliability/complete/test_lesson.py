@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -253,6 +254,20 @@ async def test_the_description_names_every_status_and_promises_no_other(
     if readme.is_file():  # not where the lesson is tried on another step
         told = readme.read_text(encoding="utf-8")
         assert [each for each in promised - {"200", "default"} if f"| {each} |" not in told] == []
+
+
+ECMA_SPACES = r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"  # its \s
+
+
+async def test_what_only_python_takes_for_a_space_is_no_task_in_the_description_either(
+    simulator: Simulator, point_agent_at: PointAgentAt
+) -> None:
+    point_agent_at(simulator, Settings.variables(), **QUICKLY)
+    async with client() as http:
+        described = (await http.get("/openapi.json")).json()["components"]["schemas"]
+    pattern = described["TaskRequest"]["properties"]["task"]["pattern"]
+    read = re.compile(pattern.replace(r"\s", ECMA_SPACES))
+    assert [c for c in map(chr, range(0x3001)) if c.isspace() and read.search(c)] == []
 
 
 async def test_what_does_not_fit_is_refused_with_retry_after_before_any_model_call(

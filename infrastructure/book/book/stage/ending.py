@@ -22,6 +22,7 @@ from pathlib import Path
 
 VARIABLE = "BOOK_FORK_SERVER"  # tells the server whose it is; it takes the variable away
 END = "SIGUSR1"  # asks the server to end
+DIED = "SIGUSR2"  # the kernel's word that the command has died
 PATIENCE_S = 4.0  # for what was killed
 # Of prctl(2): PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER.
 _SIGNAL_ON_PARENTS_DEATH, _ADOPT_ORPHANS = 1, 36
@@ -45,21 +46,23 @@ def told(folders: Sequence[Path]) -> Iterator[None]:
 def _watch(command: int, folders: Sequence[str]) -> None:
     server = os.getpid()
 
-    def end(*_: object) -> None:
+    def end(number: int = 0, *_: object) -> None:
         if os.getpid() != server:
             return  # a child that was forked from here
         _end_children()
-        if os.getppid() != command:
+        # For another moment a dead command with threads is still our parent.
+        if number == getattr(signal, DIED) or os.getppid() != command:
             for folder in folders:
                 _remove(folder)
         os._exit(0)
 
-    signal.signal(getattr(signal, END), end)
+    for name in (END, DIED):
+        signal.signal(getattr(signal, name), end)
     atexit.register(end)  # where the server itself notices first
     warnings.filterwarnings("ignore", message="forkserver: waitpid returned unexpected pid")
     kernel = ctypes.CDLL(None)
     kernel.prctl(_ADOPT_ORPHANS, 1)
-    kernel.prctl(_SIGNAL_ON_PARENTS_DEATH, getattr(signal, END))
+    kernel.prctl(_SIGNAL_ON_PARENTS_DEATH, getattr(signal, DIED))
     if os.getppid() != command:
         end()  # it died before the kernel was asked
 
