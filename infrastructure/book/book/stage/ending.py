@@ -50,8 +50,12 @@ def _watch(command: int, folders: Sequence[str]) -> None:
         if os.getpid() != server:
             return  # a child that was forked from here
         _end_children()
-        # For another moment a dead command with threads is still our parent.
-        if number == getattr(signal, DIED) or os.getppid() != command:
+        ends = time.monotonic() + PATIENCE_S
+        while number == getattr(signal, DIED) and time.monotonic() < ends:
+            if os.getppid() != command:
+                break
+            time.sleep(0.01)  # a dead command with threads is our parent for another moment
+        if os.getppid() != command:
             for folder in folders:
                 _remove(folder)
         os._exit(0)
