@@ -7,30 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from small_units import FILES, FIRST, Small
 
-from book.stage.processes import Processes
 from book.testing import machine
 from book.testing.keeping import FILE
 
 GIT = "import subprocess\ndef git(**where): subprocess.run(['git', 'status'], **where)\n"
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
-
-
-@pytest.fixture
-def small(tmp_path: Path, processes: Processes) -> Small:
-    (tmp_path / "scratch").mkdir()
-    return Small(tmp_path / "root", tmp_path / "scratch", processes)
 
 
 @pytest.mark.parametrize("text", ["import no_such_module\n", "def test_a(gone): pass\n"])

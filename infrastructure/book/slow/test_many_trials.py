@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import many_parts
 import pytest
-from forking import IMPORTS
 from many_parts import (
     BOTH,
     MEMBERS,
@@ -43,17 +42,6 @@ pytestmark = [
 ]
 GONE_S = 5.0
 HELPERS = Path(many_parts.__file__).parent
-
-
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def test_eight_trials_of_five_processes_on_two_servers_are_blind_to_each_other(

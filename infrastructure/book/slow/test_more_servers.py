@@ -6,7 +6,7 @@ The commit draws one of each kind; every night all are tried.
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from servers_of_each_kind import (
     OfEachServer,
     all_programs,
     further_programs,
-    pools,
     read,
     run_sql,
     url_of,
@@ -29,19 +28,6 @@ from book.stage.services import postgres_programs
 from book.stage.services.servers import Servers
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL")
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def pool(scratch: Path) -> Iterator[Callable[..., Servers]]:
-    with pools(scratch) as make:
-        yield make
 
 
 class TestFurtherRedis(OfEachServer):

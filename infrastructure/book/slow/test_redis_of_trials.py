@@ -1,12 +1,10 @@
 """Trials whose Redis an incident sets up, and those whose servers are a user's own."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from many_parts import BOTH, began, environment, step_of_parts, tasks
 from throw_away import incident
 
@@ -25,17 +23,6 @@ pytestmark = [
         bool(missing(["redis", "postgres"])), reason="no program of this server here"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def run(trial: Trial, processes: Processes) -> Run:

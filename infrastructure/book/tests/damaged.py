@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -106,3 +107,10 @@ def both(*damages: Damage) -> Damage:
             each(root)
 
     return damage
+
+
+def caught(copy: Copy, rule: Rule, damage: Damage, where: str, mend: str) -> None:
+    """Fails unless the rule finds the damage, in a place that begins so, with such a mend."""
+    found = copy.found(rule, damage)
+    assert any(each.where.startswith(where) and mend in each.mend for each in found), found
+    assert all(re.fullmatch(r"[\w./-]+(:\d+)?", each.where) for each in found)

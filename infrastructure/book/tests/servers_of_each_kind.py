@@ -179,17 +179,6 @@ class OfEachServer:
 
     name: ClassVar[str]
 
-    @pytest.fixture
-    def scratch(self, tmp_path: Path) -> Path:
-        folder = tmp_path / "scratch"
-        folder.mkdir()
-        return folder
-
-    @pytest.fixture
-    def pool(self, scratch: Path) -> Iterator[Callable[..., Servers]]:
-        with pools(scratch) as make:
-            yield make
-
     def test_eight_tenants_at_once_are_blind_to_each_other(
         self, program: Any, pool: Callable[..., Servers]
     ) -> None:

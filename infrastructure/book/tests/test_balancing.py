@@ -2,12 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from throw_away import incident, step
 
 from book.chain.chain import Book
@@ -53,17 +52,6 @@ def main():
     port = int(os.environ["AGENT_LISTEN__PORT"])
     uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="warning")
 """
-
-
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def every(seconds: float, count: int, *more: Task) -> tuple[Task, ...]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from rich.console import Console
 from throw_away import on_any_machine
 
@@ -48,17 +46,6 @@ INCIDENT = Incident(
     headline=Headline("tasks done", "%", "higher", lambda run: run.success),
     cure=lambda seen: [],
 )
-
-
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def story(book: Book, incident: Incident = INCIDENT) -> Story:

@@ -19,11 +19,6 @@ from mock_claude import FaultScript
 BUSY = "a trial waited 9 s for a processor"
 
 
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
 def story(book: Book, name: str = "rate-limit-storm") -> Story:
     incident = Incident(
         name=name,

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from damaged import Copy, Damage, edit, git
+from damaged import Copy, Damage, caught, edit, git
 
 from book.chain import generate
 from book.chain.chain import Book
@@ -99,8 +99,7 @@ def unsolved_incident(root: Path) -> None:
 def test_a_mutation_is_caught_with_the_file_and_the_mend(
     copy: Copy, rule: Rule, damage: Damage, where: str, mend: str
 ) -> None:
-    found = copy.found(rule, damage)
-    assert any(each.where.startswith(where) and mend in each.mend for each in found), found
+    caught(copy, rule, damage, where, mend)
 
 
 def test_forty_changed_lines_are_allowed(copy: Copy) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from damaged import Copy, Damage, adds, both, edits
+from damaged import Copy, Damage, adds, both, caught, edits
 
 from book.check.dependencies import undeclared, unimported
 from book.check.finding import Rule
@@ -323,8 +323,7 @@ LATE = "\n\ndef late() -> object:\n    {}\n"
 def test_a_mutation_is_caught_with_the_file_and_the_mend(
     copy: Copy, rule: Rule, damage: Damage, where: str, mend: str
 ) -> None:
-    found = copy.found(rule, damage)
-    assert any(each.where.startswith(where) and mend in each.mend for each in found), found
+    caught(copy, rule, damage, where, mend)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from damaged import Copy, Damage, adds, both, edit, edits, everywhere, git, removes
+from damaged import Copy, Damage, adds, both, caught, edit, edits, everywhere, git, removes
 from forking import IMPORTS
 
 from book.chain.chain import Book
@@ -173,8 +173,7 @@ def mode(name: str, bits: int) -> Damage:
 def test_a_mutation_is_caught_with_the_file_and_the_mend(
     copy: Copy, rule: Rule, damage: Damage, where: str, mend: str
 ) -> None:
-    found = copy.found(rule, damage)
-    assert any(each.where.startswith(where) and mend in each.mend for each in found), found
+    caught(copy, rule, damage, where, mend)
 
 
 @POSIX

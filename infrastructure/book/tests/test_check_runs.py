@@ -1,11 +1,9 @@
 """Lessons and the commands of READMEs are run, and judged by how they end."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.chain.kept import Kept
@@ -38,12 +36,6 @@ def small(tmp_path: Path) -> Book:
     shutil.copy2(Book.find().root / "pyproject.toml", tmp_path)
     (tmp_path / "README.md").write_text("# Words\n", encoding="utf-8")
     return Book(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def run_rules(book: Book, processes: Processes, ran: list[str]) -> list[Finding]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.chain.deciding import Watched
@@ -118,12 +116,6 @@ def small(tmp_path: Path) -> Book:
         (tmp_path / name).write_text(text, encoding="utf-8")
     shutil.copy2(Book.find().root / "pyproject.toml", tmp_path)
     return Book(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def words(book: Book) -> Unit:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import throw_away
-from forking import IMPORTS
 
 from book.chain.chain import Book
 from book.check import verdicts
@@ -150,12 +149,6 @@ SAYS_ITS_NUMBER = throw_away.AGENT.replace(
     "return Answer(task)", 'import os; return Answer(os.environ["AGENT_EXIT_CODE"])'
 )
 IS_ONE = throw_away.AGENT.replace("return Answer(task)", 'return Answer("1")')
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def number(run: Run) -> int:

@@ -37,11 +37,6 @@ GOOD, BAD = at_least("success", 1.0, 0.9), at_least("success", 0.5, 0.9)
 
 
 @pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
 def story(book: Book) -> Story:
     """An incident of one task, as if it were one of chapter 2's."""
     named = replace(INCIDENT, name="rate-limit-storm")

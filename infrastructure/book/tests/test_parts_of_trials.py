@@ -4,12 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from many_parts import (
     MEMBERS,
     ROLES,
@@ -40,17 +38,6 @@ pytestmark = [
         bool(missing(["redis", "postgres"])), reason="no program of this server here"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def run(trial: Trial, processes: Processes) -> Run:

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from forking import IMPORTS
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as service
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -88,12 +87,6 @@ def request_of(spans: int = 1, name: str = "work", **changes: bytes) -> bytes:
         span = scope.spans.add(name=name, trace_id=bytes.fromhex(TRACE))
         span.span_id = changes.get("span_id", place.to_bytes(7, "big") + b"\1")
     return bytes(told.SerializeToString())
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 @pytest.fixture

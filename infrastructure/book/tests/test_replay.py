@@ -69,11 +69,6 @@ INCIDENT = Incident(
 )
 
 
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     with Processes(IMPORTS, tmp_path) as started:

@@ -134,11 +134,6 @@ def test_a_trial_takes_as_many_places_as_keep_its_company_small(
     assert AT_ONCE // places <= max(at_once, 1)
 
 
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     with Processes(IMPORTS, tmp_path) as begun:

@@ -18,11 +18,6 @@ WIDTH = 100
 LINES = 40  # of a terminal
 
 
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
 def observed(step: str, latencies_s: list[float]) -> Run:
     """A run whose tasks took so long each, and were done."""
     task = Task("Say it.", ("it",))

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from servers_of_each_kind import (
     OfEachServer,
     all_programs,
     listens,
-    pools,
     port_of,
     read,
     url_of,
@@ -39,19 +38,6 @@ from book.story.parts import RedisSettings
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="servers need Linux, macOS or WSL")
 
 each_redis = pytest.mark.parametrize("program", all_programs("redis"))
-
-
-@pytest.fixture
-def scratch(tmp_path: Path) -> Path:
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def pool(scratch: Path) -> Iterator[Callable[..., Servers]]:
-    with pools(scratch) as make:
-        yield make
 
 
 class TestRedis(OfEachServer):

@@ -1,12 +1,10 @@
 """Trials of services: what the load balancer sends, counts and stops, and how a service ends."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from throw_away import incident, step
 
 from book.chain.chain import Book
@@ -55,17 +53,6 @@ def main():
     print("torn")
     sys.exit(int(os.environ["AGENT_EXIT_CODE"]))
 """
-
-
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def run(trial: Trial, processes: Processes) -> Run:

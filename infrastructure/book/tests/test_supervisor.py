@@ -74,7 +74,7 @@ def mark(request: pytest.FixtureRequest) -> str:
 
 
 def python(code: str, *args: str) -> list[str]:
-    return [sys.executable, "-c", code, *args]
+    return [sys.executable, "-X", "utf8", "-c", code, *args]  # in an environment without a locale
 
 
 def family(tmp_path: Path, mark: str) -> Supervised:

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from small_units import CHAPTER, FILES, FIRST, PROJECT, Small
 
 from book.chain.chain import Book
-from book.stage.processes import Processes
 from book.testing import machine
 from book.testing import report as show
 from book.testing.keeping import FILE
 from book.testing.parts import MOST, PART_S, Share, Times, split
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
-
-
-@pytest.fixture
-def small(tmp_path: Path, processes: Processes) -> Small:
-    (tmp_path / "scratch").mkdir()
-    return Small(tmp_path / "root", tmp_path / "scratch", processes)
-
 
 UNITS = (
     "reference-agent",

@@ -1,13 +1,11 @@
 """Trials of real steps: what is measured, counted and noted, and from when on."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from forking import IMPORTS
 from throw_away import incident, step
 
 from book.chain.chain import Book
@@ -35,17 +33,6 @@ story = "runaway"
 task = "*I ask again*"
 """
 HANGS = '[[rule]]\nname = "hangs"\nfault = "hang"\n'
-
-
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    with Processes(IMPORTS, tmp_path_factory.mktemp("scratch")) as started:
-        yield started
 
 
 def by_tag(run: Run) -> dict[str, Outcome]:

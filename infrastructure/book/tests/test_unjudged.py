@@ -26,11 +26,6 @@ from book.story.incident import Contrast, Incident, Outcome, Run, Task, Workload
 SPOILED = TooBusy("the machine was too busy: 9.0 s of waiting for 1.0 s of work")
 
 
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
 def told() -> Incident:
     plain = incident(Workload((Task("nothing", ("nothing",)),), 1, 5.0))
     contrast = Contrast("with a bigger hammer", {}, "no better")

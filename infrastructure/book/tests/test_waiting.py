@@ -191,11 +191,6 @@ SPINS = AGENT.replace(
 )
 
 
-@pytest.fixture(scope="module")
-def book() -> Book:
-    return Book.find()
-
-
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     with Processes(IMPORTS, tmp_path) as started:

@@ -14,6 +14,7 @@ import anthropic
 import httpx
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
+from clocks import Clock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,16 +31,6 @@ from mock_claude.faults.tenant_tables import BatchTimes
 
 OPUS = "claude-opus-5-5"
 DAY_S = 24 * 3600.0
-
-
-class Clock:
-    """Seconds, as a test sets them."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

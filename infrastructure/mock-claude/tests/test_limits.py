@@ -13,6 +13,7 @@ import anthropic
 import httpx
 import pytest
 from anthropic import Anthropic
+from clocks import Clock
 
 from mock_claude import FaultScript, FaultScriptError, Simulator
 from mock_claude.background import in_background
@@ -20,16 +21,6 @@ from mock_claude.pytest_plugin import StartSimulator
 
 OPUS, HAIKU, OLDER = "claude-opus-5-5", "claude-haiku-4-5", "claude-opus-4-8"
 PREFIX = "anthropic-ratelimit-"
-
-
-class Clock:
-    """Seconds, as a test sets them."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from book.stage.services.alone import Alone
 from book.stage.services.errors import ServiceError
 from book.stage.services.programs import Program, distinct, on_path
-from book.stage.services.starting import folder_for
 from book.stage.services.supervised import Supervised, supervise
-from book.stage.services.tenant import holds_no_data
 
 KIND, VARIABLE = "alertmanager", "ALERTMANAGER_URL"
 INSTALL = (
@@ -38,8 +36,10 @@ def programs() -> list[Program]:
     return distinct(on_path("alertmanager", "prometheus-alertmanager"))
 
 
-class AlertmanagerServer:
+class AlertmanagerServer(Alone):
     """A server that chose its own port on 127.0.0.1, alone: it looks for no cluster."""
+
+    kind, variable = KIND, VARIABLE
 
     def __init__(
         self, scratch: Path, program: Program, settings: AlertmanagerSettings | None = None
@@ -47,25 +47,7 @@ class AlertmanagerServer:
         self._program, self._settings = program, settings or AlertmanagerSettings()
         if (self._settings.webhook is None) == (self._settings.config is None):
             raise ServiceError(f"{KIND}: its settings take a webhook or a config, one of them")
-        self._folder = folder_for(scratch, KIND)
-        self.process, self.port = self._start(0)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def tenant(self, *, whole: bool) -> tuple[dict[str, str], Callable[[], None]]:
-        return {VARIABLE: self.url}, self.end
-
-    def flush(self) -> None:
-        raise holds_no_data(KIND)
-
-    def restart(self) -> None:
-        self.process.end(keep=True)
-        self.process, _ = self._start(self.port)
-
-    def end(self) -> None:
-        self.process.end()
+        super().__init__(scratch)
 
     def _start(self, port: int) -> tuple[Supervised, int]:
         config = self._folder / "alertmanager.yml"

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from book.stage.services.alone import Alone
 from book.stage.services.errors import ServiceError
 from book.stage.services.programs import Program, distinct, on_path
-from book.stage.services.starting import folder_for
 from book.stage.services.supervised import Supervised, supervise
-from book.stage.services.tenant import holds_no_data
 
 KIND, VARIABLE = "prometheus", "PROMETHEUS_URL"
 INSTALL = (
@@ -42,8 +41,10 @@ def programs() -> list[Program]:
     return distinct(on_path("prometheus"))
 
 
-class PrometheusServer:
+class PrometheusServer(Alone):
     """A server that chose its own port on 127.0.0.1; its figures go when it ends."""
+
+    kind, variable = KIND, VARIABLE
 
     def __init__(
         self, scratch: Path, program: Program, settings: PrometheusSettings | None = None
@@ -52,25 +53,7 @@ class PrometheusServer:
         for rule in self._settings.rules:
             if not rule.is_file():
                 raise ServiceError(f"{KIND}: there is no file of rules {rule}")
-        self._folder = folder_for(scratch, KIND)
-        self.process, self.port = self._start(0)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def tenant(self, *, whole: bool) -> tuple[dict[str, str], Callable[[], None]]:
-        return {VARIABLE: self.url}, self.end
-
-    def flush(self) -> None:
-        raise holds_no_data(KIND)
-
-    def restart(self) -> None:
-        self.process.end(keep=True)
-        self.process, _ = self._start(self.port)
-
-    def end(self) -> None:
-        self.process.end()
+        super().__init__(scratch)
 
     def _start(self, port: int) -> tuple[Supervised, int]:
         config = self._folder / "prometheus.json"  # JSON is YAML

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from book.stage.services.errors import ServiceError
 from book.stage.services.supervised import Supervised
 
 
@@ -75,7 +74,3 @@ class Tenant:
 
     def __exit__(self, *exc_info: object) -> None:
         self.drop()
-
-
-def holds_no_data(kind: str) -> ServiceError:
-    return ServiceError(f"{kind}: this server holds no data that an incident could flush")
